@@ -1,0 +1,1 @@
+"""moreish: a laboratory for character-level neural language models."""

@@ -1,0 +1,49 @@
+"""Every error that a person can cause, each also the fitting built-in exception.
+
+A message is one line: what was got, what was expected, where, and the next step. The command line prints it without a
+traceback and exits with 2.
+"""
+
+
+class MoreishError(Exception):
+    """Base of all errors that a person can cause."""
+
+
+class InputError(MoreishError, ValueError):
+    """A text, file content or request that cannot be used as it is."""
+
+
+class FileError(MoreishError, OSError):
+    """A file that cannot be read or written."""
+
+
+class RecipeError(MoreishError, ValueError):
+    """A recipe with a value out of range, or with values that contradict each other."""
+
+
+class ShapeError(MoreishError, ValueError):
+    """An array whose shape is not the one expected."""
+
+
+class ModelFileError(MoreishError, ValueError):
+    """A model or checkpoint file that is damaged, foreign, or from a newer version."""
+
+
+class RunError(MoreishError, RuntimeError):
+    """A run directory that cannot be used as asked."""
+
+
+class EngineError(MoreishError, RuntimeError):
+    """An engine that is not available, or does not support the model."""
+
+
+class DivergenceError(MoreishError, ArithmeticError):
+    """A training whose loss stopped being a finite number."""
+
+
+class ImpossibleRequestError(MoreishError, ValueError):
+    """A generation that no number of attempts could satisfy."""
+
+
+class DownloadError(MoreishError, OSError):
+    """A data set that could not be fetched or verified."""

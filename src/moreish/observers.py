@@ -1,0 +1,81 @@
+"""What the training loop reports, and how someone listens.
+
+An observer is handed in from above. It may ask to stop and can change no number.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Started:
+    """Training begins, or goes on from `step`. `num_steps` is None where a time budget decides."""
+
+    run: Path
+    step: int
+    num_steps: int | None
+    seconds_budget: float | None
+    num_parameters: int
+    engine: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ChunkDone:
+    """Steps `step - len(losses)` … `step - 1` were carried out; `losses` is each one's minibatch NLL in nats.
+
+    `progress` is the share of the whole training that is done, from 0 to 1. `seconds` is the time trained so far, earlier
+    parts of a resumed run included.
+    """
+
+    step: int
+    losses: NDArray[np.float32]
+    progress: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The validation split was measured after `step` steps."""
+
+    step: int
+    validation_nll: float
+    is_best: bool
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint of `step` stands on disk."""
+
+    step: int
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Training stopped after `step` steps; `reason` is "finished", "patience", "interrupted" or an observer's word."""
+
+    step: int
+    reason: str
+    seconds: float
+
+
+Event = Started | ChunkDone | Evaluated | Saved | Ended
+
+
+@dataclass(frozen=True)
+class Stop:
+    """An observer's request to stop after the current chunk, with everything saved."""
+
+    reason: str
+
+
+class Observer(Protocol):
+    """Anything that listens to a training."""
+
+    def observe(self, event: Event) -> Stop | None:
+        """Take note of an event; return a `Stop` to ask for an end."""
+        ...
