@@ -1,0 +1,87 @@
+"""What every model can be asked, and what all models of a fixed context share."""
+
+from abc import ABC, abstractmethod
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moreish.corpus.windows import contexts as gather_contexts
+
+_MAX_WINDOWS = 8_192
+_MAX_LOGITS = 2**22
+
+
+class Predictor(Protocol):
+    """Anything that predicts the next symbol. Shapes: B sequences, n positions, V = `vocab_size`, T = `context`.
+
+    Generation, scoring and exports know nothing else of a model. What the state holds is the model's own matter: the last
+    T ids, a hidden state, a key-value cache.
+    """
+
+    @property
+    def vocab_size(self) -> int: ...
+
+    @property
+    def context(self) -> int: ...
+
+    def start(self, batch: int) -> Any:
+        """The state before anything was seen; for lists the first symbol to advance with is the boundary."""
+        ...
+
+    def advance(self, state: Any, ids: NDArray[np.integer]) -> tuple[NDArray[np.floating], Any]:
+        """See one more symbol of each sequence, ids (B,); the logits (B, V) of the symbol after it, and the new state."""
+        ...
+
+    def select(self, state: Any, rows: NDArray[Any]) -> Any:
+        """The state of some sequences only, by index or boolean mask."""
+        ...
+
+    def nll(self, stream: NDArray[np.integer], positions: NDArray[np.int64], has_boundary: bool) -> NDArray[np.float64]:
+        """Negative log-likelihood of `stream[positions]`, each given what stands before it: (n,), nats."""
+        ...
+
+
+class WindowPredictor(ABC):
+    """A model that sees the last T symbols and nothing else. A subclass sets V and T and gives the logits.
+
+    Attributes:
+        vocab_size: V.
+        context: T; 0 for a model that sees nothing.
+    """
+
+    vocab_size: int
+    context: int
+
+    @abstractmethod
+    def logits(self, contexts: NDArray[np.int64]) -> NDArray[np.floating]:
+        """Unnormalised log-probabilities of the next symbol: (n, T) → (n, V)."""
+
+    def target_nll(self, contexts: NDArray[np.int64], targets: NDArray[np.integer]) -> NDArray[np.float64]:
+        """NLL of each target (n,) after its context (n, T), nats; a model that can do it with less than all V overrides it."""
+        logits = self.logits(contexts).astype(np.float64)
+        logits -= logits.max(axis=1, keepdims=True)
+        chosen = np.take_along_axis(logits, targets.astype(np.int64)[:, None], axis=1)[:, 0]
+        return np.log(np.exp(logits, out=logits).sum(axis=1)) - chosen
+
+    def start(self, batch: int) -> NDArray[np.int64]:
+        return np.zeros((batch, self.context), dtype=np.int64)
+
+    def advance(
+        self, state: NDArray[np.int64], ids: NDArray[np.integer]
+    ) -> tuple[NDArray[np.floating], NDArray[np.int64]]:
+        state = np.column_stack((state, ids))[:, 1:]
+        return self.logits(state), state
+
+    def select(self, state: NDArray[np.int64], rows: NDArray[Any]) -> NDArray[np.int64]:
+        return state[rows]
+
+    def nll(self, stream: NDArray[np.integer], positions: NDArray[np.int64], has_boundary: bool) -> NDArray[np.float64]:
+        """NLL of `stream[positions]`, (n,), nats, in chunks that bound the memory (some 100 MB for the logits at most)."""
+        result = np.empty(len(positions))
+        size = max(1, min(_MAX_WINDOWS, _MAX_LOGITS // self.vocab_size))
+        for start in range(0, len(positions), size):
+            chunk = positions[start : start + size]
+            windows = gather_contexts(stream, chunk, self.context, has_boundary)
+            result[start : start + size] = self.target_nll(windows, stream[chunk])
+        return result
