@@ -15,8 +15,8 @@ _MAX_LOGITS = 2**22
 class Predictor(Protocol):
     """Anything that predicts the next symbol. Shapes: B sequences, n positions, V = `vocab_size`, T = `context`.
 
-    Generation, scoring and exports know nothing else of a model. What the state holds is the model's own matter: the last
-    T ids, a hidden state, a key-value cache.
+    Generation, scoring and exports know nothing else of a model. What the state holds is the model's own matter: the
+    last T ids, a hidden state, a key-value cache.
     """
 
     @property
@@ -30,7 +30,7 @@ class Predictor(Protocol):
         ...
 
     def advance(self, state: Any, ids: NDArray[np.integer]) -> tuple[NDArray[np.floating], Any]:
-        """See one more symbol of each sequence, ids (B,); the logits (B, V) of the symbol after it, and the new state."""
+        """See one more symbol of each sequence, ids (B,): the logits (B, V) of the symbol after it, and the state."""
         ...
 
     def select(self, state: Any, rows: NDArray[Any]) -> Any:
@@ -43,22 +43,23 @@ class Predictor(Protocol):
 
 
 class WindowPredictor(ABC):
-    """A model that sees the last T symbols and nothing else. A subclass sets V and T and gives the logits.
+    """A model that sees the last T symbols and nothing else; a subclass gives the logits.
 
-    Attributes:
+    Args:
         vocab_size: V.
         context: T; 0 for a model that sees nothing.
     """
 
-    vocab_size: int
-    context: int
+    def __init__(self, vocab_size: int, context: int) -> None:
+        self.vocab_size: int = vocab_size
+        self.context: int = context
 
     @abstractmethod
     def logits(self, contexts: NDArray[np.int64]) -> NDArray[np.floating]:
         """Unnormalised log-probabilities of the next symbol: (n, T) → (n, V)."""
 
     def target_nll(self, contexts: NDArray[np.int64], targets: NDArray[np.integer]) -> NDArray[np.float64]:
-        """NLL of each target (n,) after its context (n, T), nats; a model that can do it with less than all V overrides it."""
+        """NLL of each target (n,) after its context (n, T), nats; overridden where it takes less than V logits."""
         logits = self.logits(contexts).astype(np.float64)
         logits -= logits.max(axis=1, keepdims=True)
         chosen = np.take_along_axis(logits, targets.astype(np.int64)[:, None], axis=1)[:, 0]
@@ -77,7 +78,7 @@ class WindowPredictor(ABC):
         return state[rows]
 
     def nll(self, stream: NDArray[np.integer], positions: NDArray[np.int64], has_boundary: bool) -> NDArray[np.float64]:
-        """NLL of `stream[positions]`, (n,), nats, in chunks that bound the memory (some 100 MB for the logits at most)."""
+        """NLL of `stream[positions]`, (n,), nats; in chunks, so that the logits take less than 100 MB."""
         result = np.empty(len(positions))
         size = max(1, min(_MAX_WINDOWS, _MAX_LOGITS // self.vocab_size))
         for start in range(0, len(positions), size):
