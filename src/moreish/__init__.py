@@ -1,1 +1,47 @@
-"""moreish: a laboratory for character-level neural language models."""
+"""moreish: a laboratory for character-level neural language models.
+
+    import moreish
+
+    run = moreish.train("names.txt", steps=2000)
+    model = moreish.load(run.path)
+    for item in model.generate(10):
+        print(item.text)
+
+Importing this package loads nothing else: each name below is fetched from its room when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from moreish.errors import MoreishError
+    from moreish.generation import Model, load
+    from moreish.recipe import Recipe
+    from moreish.training import Run, train
+
+__version__ = "0.1.0"
+
+__all__ = ["Model", "MoreishError", "Recipe", "Run", "__version__", "load", "train"]
+
+_ROOMS: dict[str, str] = {
+    "Model": "moreish.generation",
+    "MoreishError": "moreish.errors",
+    "Recipe": "moreish.recipe",
+    "Run": "moreish.training",
+    "load": "moreish.generation",
+    "train": "moreish.training",
+}
+
+if not TYPE_CHECKING:  # hidden from type checkers, which would otherwise believe that every name exists
+
+    def __getattr__(name):
+        """Fetch a public name from its room and keep it (PEP 562)."""
+        if name not in _ROOMS:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(_ROOMS[name]), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted(globals() | _ROOMS)
