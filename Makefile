@@ -32,11 +32,12 @@ test: $(INSTALLED_DEV) ## run the tests
 test-slow: $(INSTALLED_DEV) ## run the tests that take minutes
 	$(BIN)/python -m pytest -m slow --timeout 0
 
+check: export PATH := $(CURDIR)/$(BIN):$(PATH) # pyright looks for packages in the Python that it finds there
 check: $(INSTALLED_DEV) ## check style, types and floors
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/pyright --pythonpath $(BIN)/python --warnings
-	$(BIN)/pyright --pythonpath $(BIN)/python --verifytypes moreish --ignoreexternal
+	$(BIN)/pyright --warnings
+	$(BIN)/pyright --verifytypes moreish --ignoreexternal
 	$(BIN)/lint-imports
 
 clean: ## remove the virtual environment and the caches (runs stay)
