@@ -1,8 +1,8 @@
 """Random streams: one for each purpose, so that none shifts another.
 
-Everything here is a pure function of a seed and a position (counter-based), so that the order in which numbers are asked
-for, the batch size and the language of the implementation change nothing. Source of Philox: Salmon, Moraes, Dror & Shaw
-2011, "Parallel random numbers: as easy as 1, 2, 3", section 3.3 and table 2.
+Everything here is a pure function of a seed and a position (counter-based), so that the order in which numbers are
+asked for, the batch size and the language of the implementation change nothing. Source of Philox: Salmon, Moraes, Dror
+& Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3", section 3.3 and table 2.
 """
 
 import hashlib

@@ -12,13 +12,29 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
+class Prepared:
+    """The file was read and split.
+
+    `notes` are sentences that a person should hear: what was dropped, what leaks, what never occurs in training.
+    `num_predicted` maps each split to its number of predicted symbols; `baselines` maps what counting reaches, by name,
+    to its NLL on each split in nats per character.
+    """
+
+    name: str
+    notes: tuple[str, ...]
+    vocab_size: int
+    num_predicted: dict[str, int]
+    baselines: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
 class Started:
-    """Training begins, or goes on from `step`. `num_steps` is None where a time budget decides."""
+    """Training begins, or goes on from `step`. Either `num_steps` or the budget `seconds` is None."""
 
     run: Path
     step: int
     num_steps: int | None
-    seconds_budget: float | None
+    seconds: float | None
     num_parameters: int
     engine: str
     reason: str
@@ -28,8 +44,8 @@ class Started:
 class ChunkDone:
     """Steps `step - len(losses)` … `step - 1` were carried out; `losses` is each one's minibatch NLL in nats.
 
-    `progress` is the share of the whole training that is done, from 0 to 1. `seconds` is the time trained so far, earlier
-    parts of a resumed run included.
+    `progress` is the share of the whole training that is done, from 0 to 1. `seconds` is the time trained so far,
+    earlier parts of a resumed run included.
     """
 
     step: int
@@ -63,7 +79,7 @@ class Ended:
     seconds: float
 
 
-Event = Started | ChunkDone | Evaluated | Saved | Ended
+Event = Prepared | Started | ChunkDone | Evaluated | Saved | Ended
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,9 @@ class Recipe:
         if unknown:
             raise RecipeError(f"A recipe has no field {', '.join(unknown)}. It has: {', '.join(_FIELDS)}.")
         if changes.get("minutes") is not None and changes.get("steps") is not None:
-            raise RecipeError("steps and minutes are both given; give the number of steps or the time budget, not both.")
+            raise RecipeError(
+                "steps and minutes are both given; give the number of steps or the time budget, not both."
+            )
         if changes.get("minutes") is not None:
             changes["steps"] = None
         elif changes.get("steps") is not None:
@@ -165,12 +167,14 @@ class Recipe:
         """The recipe that `to_dict` or a TOML file described; fields left out have their defaults.
 
         Raises:
-            RecipeError: from a newer version, an unknown field, or a value out of range; the message begins with `origin`.
+            RecipeError: from a newer version, an unknown field, or a value out of range; its message names `origin`.
         """
         fields = dict(content)
         version = fields.pop("version", RECIPE_VERSION)
         if not isinstance(version, int) or version > RECIPE_VERSION:
-            raise RecipeError(f"{origin} has version {version}; this moreish knows up to {RECIPE_VERSION}. Update moreish.")
+            raise RecipeError(
+                f"{origin} has version {version}; this moreish knows up to {RECIPE_VERSION}. Update moreish."
+            )
         try:
             if fields.keys() == _FIELDS.keys():
                 return Recipe(**(fields | {"hidden": tuple(fields["hidden"])}))
@@ -203,7 +207,9 @@ class Recipe:
             needless |= {"order", "smoothing"}
         for name in changes:
             if name in needless and changes[name] != _FIELDS[name].default:
-                raise RecipeError(f"{name} = {changes[name]!r} has no effect with model = {self.model!r}. Leave it out.")
+                raise RecipeError(
+                    f"{name} = {changes[name]!r} has no effect with model = {self.model!r}. Leave it out."
+                )
 
 
 _FIELDS = {field.name: field for field in dataclasses.fields(Recipe)}

@@ -186,6 +186,8 @@ def load_model(path: str | os.PathLike[str]) -> ModelFile:
     arrays, header = load_arrays(place)
     missing = {"recipe", "vocabulary", "provenance"} - header.keys()
     if missing:
-        raise ModelFileError(f"{place} is not a model file: it lacks {', '.join(sorted(missing))}. Give model.safetensors.")
+        raise ModelFileError(
+            f"{place} is not a model file: it lacks {', '.join(sorted(missing))}. Give model.safetensors."
+        )
     weights = {name.removeprefix("weights/"): array for name, array in arrays.items() if name.startswith("weights/")}
     return ModelFile(weights, **header, **{name: arrays.get(name) for name in _EXTRAS})

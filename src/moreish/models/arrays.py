@@ -1,0 +1,117 @@
+"""The forward pass of the MLP on plain NumPy arrays, for evaluation and generation without PyTorch."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moreish.errors import ModelFileError
+from moreish.models.predictor import WindowPredictor
+from moreish.recipe import Recipe
+
+Array = NDArray[np.float32]
+
+_EPSILON = 1e-5
+_SQRT_HALF = np.float32(0.5**0.5)
+
+
+def _relu(x: Array) -> Array:
+    return np.maximum(x, 0, out=x)
+
+
+def _tanh(x: Array) -> Array:
+    return np.tanh(x, out=x)
+
+
+_ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": _tanh, "relu": _relu}
+
+
+class ArrayMLP(WindowPredictor):
+    """The MLP of a recipe in evaluation mode: batch norm by its running values, no dropout.
+
+    Args:
+        recipe: the fields under model are used.
+        vocab_size: V.
+        weights: parameters and buffers under the names of `moreish.models.mlp.MLP.state_dict()`; they are read in
+            place, so that values updated later are seen.
+
+    Raises:
+        ModelFileError: a weight is missing or has a shape that the recipe contradicts.
+    """
+
+    def __init__(self, recipe: Recipe, vocab_size: int, weights: Mapping[str, NDArray[Any]]) -> None:
+        super().__init__(vocab_size, recipe.context)
+        self.recipe: Recipe = recipe
+        self.weights: Mapping[str, NDArray[Any]] = weights
+        self._check_shapes()
+
+    @property
+    def num_parameters(self) -> int:
+        return sum(array.size for name, array in self.weights.items() if ".running_" not in name)
+
+    def logits(self, contexts: NDArray[np.int64]) -> Array:
+        """Contexts (n, T) → logits (n, V)."""
+        x = self._first_products(contexts)  # (n, H) or, without hidden layers, (n, V)
+        names = [*(f"layers.{index}" for index in range(len(self.recipe.hidden))), "head"]
+        for position, name in enumerate(names):
+            if position > 0:
+                x = x @ self.weights[f"{name}.linear.weight"]
+            if (bias := self.weights.get(f"{name}.linear.bias")) is not None:
+                x += bias
+            if f"{name}.norm.weight" in self.weights:
+                x = self._normalise(name, x)
+            if name != "head":
+                x = _ACTIVATIONS[self.recipe.activation](x)
+        return x
+
+    def _first_products(self, contexts: NDArray[np.int64]) -> Array:
+        first = self.weights["layers.0.linear.weight" if self.recipe.hidden else "head.linear.weight"]
+        if self.recipe.embedding == "onehot":
+            # A one-hot input picks one row of the weight for every position of the context.
+            offsets = np.arange(self.context) * self.vocab_size
+            return first[contexts + offsets].sum(axis=1)  # (n, T, H) → (n, H)
+        embedded = self.weights["embedding.weight"][contexts]  # (n, T, E)
+        return embedded.reshape(len(contexts), -1) @ first
+
+    def _normalise(self, name: str, x: Array) -> Array:
+        weight, bias = self.weights[f"{name}.norm.weight"], self.weights[f"{name}.norm.bias"]
+        if self.recipe.norm == "layer":
+            mean, variance = x.mean(axis=-1, keepdims=True), x.var(axis=-1, keepdims=True)
+            return (x - mean) / np.sqrt(variance + np.float32(_EPSILON)) * weight + bias
+        mean = self.weights[f"{name}.norm.running_mean"]
+        std = self.weights.get(f"{name}.norm.running_std")
+        if std is None:
+            std = np.sqrt(self.weights[f"{name}.norm.running_var"] + np.float32(_EPSILON))
+        return (x - mean) * (weight / std) + bias
+
+    def _check_shapes(self) -> None:
+        for name, shape in weight_shapes(self.recipe, self.vocab_size).items():
+            if name not in self.weights:
+                raise ModelFileError(f"The model lacks the weight {name} that its recipe asks for. Train it again.")
+            if self.weights[name].shape != shape:
+                found = self.weights[name].shape
+                raise ModelFileError(
+                    f"The weight {name} has shape {found}, not {shape} as its recipe asks. Train it again."
+                )
+
+
+def weight_shapes(recipe: Recipe, vocab_size: int) -> dict[str, tuple[int, ...]]:
+    """Shapes of all parameters and buffers of a recipe's MLP by name, in the order of its `state_dict`."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    if recipe.embedding != "onehot":
+        shapes["embedding.weight"] = (vocab_size, recipe.embedding)
+    fan_in = recipe.context * (vocab_size if recipe.embedding == "onehot" else recipe.embedding)
+    names = [*(f"layers.{index}" for index in range(len(recipe.hidden))), "head"]
+    for name, fan_out in zip(names, (*recipe.hidden, vocab_size), strict=True):
+        has_norm = recipe.norm != "none" and (name != "head" or recipe.norm_output)
+        shapes[f"{name}.linear.weight"] = (fan_in, fan_out)
+        if recipe.bias == "all" or not has_norm:
+            shapes[f"{name}.linear.bias"] = (fan_out,)
+        if has_norm:
+            shapes |= {f"{name}.norm.weight": (fan_out,), f"{name}.norm.bias": (fan_out,)}
+        if has_norm and recipe.norm == "batch":
+            spread = "running_std" if recipe.norm_convention == "notebook" else "running_var"
+            shapes |= {f"{name}.norm.running_mean": (fan_out,), f"{name}.norm.{spread}": (fan_out,)}
+        fan_in = fan_out
+    return shapes

@@ -1,0 +1,132 @@
+"""The run directory: always whole, enough to resume, repeat and understand a training."""
+
+import os
+import platform
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from moreish.corpus import Corpus
+from moreish.errors import FileError, RunError
+from moreish.recipe import Recipe
+from moreish.storage import read_json, write_json
+
+RUN_FILE = "run.json"
+RESULTS_FILE = "results.json"
+
+_RUN_VERSION = 1
+
+
+class Run:
+    """A training on disk. It stands for its path wherever one is expected (`moreish.load(run)`).
+
+    Attributes:
+        path: the directory.
+        recipe: what was, or is to be, carried out.
+        data: the file trained on: name, path, sha256, num_bytes.
+    """
+
+    def __init__(self, path: Path, content: dict[str, Any]) -> None:
+        self.path: Path = path
+        self.recipe: Recipe = Recipe.from_dict(content["recipe"], origin=str(path / RUN_FILE))
+        self.data: dict[str, Any] = content["data"]
+
+    def __fspath__(self) -> str:
+        return os.fspath(self.path)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    @property
+    def results(self) -> dict[str, Any] | None:
+        """The figures of a finished training, as `train --json` prints them; None where it has not ended."""
+        path = self.path / RESULTS_FILE
+        return read_json(path) if path.is_file() else None
+
+    @property
+    def data_path(self) -> Path:
+        """The file trained on; what came on standard input lies in the run itself."""
+        return self.path / self.data["path"] if self.data["is_copy"] else Path(self.data["path"])
+
+    @staticmethod
+    def open(path: str | os.PathLike[str]) -> "Run":
+        """Open a run directory.
+
+        Raises:
+            RunError: it is not one, or from a newer version.
+        """
+        directory = Path(path)
+        if not (directory / RUN_FILE).is_file():
+            raise RunError(
+                f"{directory} is not a run: it holds no {RUN_FILE}. Give a directory that moreish train wrote."
+            )
+        content = read_json(directory / RUN_FILE)
+        if content.get("version", 0) > _RUN_VERSION:
+            raise RunError(
+                f"{directory} was written by a newer moreish (version {content['version']} of the form, this one knows "
+                f"{_RUN_VERSION}). Update moreish."
+            )
+        return Run(directory, content)
+
+    @staticmethod
+    def create(path: Path, recipe: Recipe, corpus: Corpus, copied_input: Path | None = None) -> "Run":
+        """Make a run directory, with what is needed to begin it anew.
+
+        Args:
+            copied_input: a file to be copied into the run, where the input is nowhere else (standard input).
+
+        Raises:
+            RunError: the directory holds another run, or other files.
+            FileError: it cannot be written.
+        """
+        make_directory(path)
+        data = {"name": corpus.source.name, "sha256": corpus.source.sha256, "num_bytes": corpus.source.num_bytes}
+        if copied_input is not None:
+            name = "input" + "".join(copied_input.suffixes)
+            shutil.copyfile(copied_input, path / name)
+            data |= {"path": name, "is_copy": True}
+        else:
+            data |= {"path": str(Path(str(corpus.source.path)).absolute()), "is_copy": False}
+        content = {"version": _RUN_VERSION, "recipe": recipe.to_dict(), "data": data, "environment": environment()}
+        write_json(path / RUN_FILE, content)
+        return Run(path, content)
+
+
+def is_run(path: Path) -> bool:
+    """Whether a directory holds a run."""
+    return (path / RUN_FILE).is_file()
+
+
+def make_directory(path: Path) -> None:
+    """Make an empty directory for a run, or accept one that is there.
+
+    Raises:
+        RunError: it holds another run, or other files; nothing is overwritten.
+        FileError: it cannot be made.
+    """
+    if is_run(path):
+        raise RunError(f"{path} holds another run. Choose another --out, or go on with it: --out {path} --resume.")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        is_empty = not any(entry for entry in path.iterdir() if not entry.name.startswith("."))
+    except OSError as error:
+        raise FileError(
+            f"Cannot make the run directory {path}: {error.strerror or error}. Choose another --out."
+        ) from error
+    if not is_empty:
+        raise RunError(f"{path} holds other files. Choose a directory that is empty or does not exist yet.")
+
+
+def free_directory(stem: str) -> Path:
+    """`runs/STEM-1`, or the next number that is free."""
+    number = 1
+    while (path := Path("runs") / f"{stem}-{number}").exists():
+        number += 1
+    return path
+
+
+def environment() -> dict[str, str]:
+    """Versions and machine: within one of these, resuming is bit for bit."""
+    packages = {name: version(name) for name in ("moreish", "torch", "numpy")}
+    return {"python": platform.python_version(), **packages, "system": platform.system(), "machine": platform.machine()}
