@@ -1,8 +1,8 @@
-"""n-grams counted into sorted arrays, and the model that only adds something to each count: single characters, bigrams.
+"""n-grams counted into sorted arrays, and the model that adds something to each count: single characters, bigrams.
 
-An n-gram w_1 … w_k is one whole number, its symbols the digits to base V from left to right, so that n-grams stand sorted
-by their history w_1 … w_{k-1}, which is the number without its last digit. One int64 must hold it: V^k < 2^63, which
-bounds the order (13 for 27 symbols, 10 for 65, 5 for 5,000).
+An n-gram w_1 … w_k is one whole number, its symbols the digits to base V from left to right, so that n-grams stand
+sorted by their history w_1 … w_{k-1}, which is the number without its last digit. One int64 must hold it: V^k < 2^63,
+which bounds the order (13 for 27 symbols, 10 for 65, 5 for 5,000).
 """
 
 from collections.abc import Mapping
@@ -13,20 +13,12 @@ from numpy.typing import NDArray
 
 from moreish.corpus import Corpus
 from moreish.errors import ModelFileError
-from moreish.models.predictor import WindowPredictor
+from moreish.models.predictor import WindowPredictor, pack
 
 
 def greatest_order(vocab_size: int, asked: int) -> int:
     """The greatest order up to the one asked for whose n-grams fit into one int64."""
     return next(order for order in range(asked, 0, -1) if vocab_size**order < 2**63)
-
-
-def pack(ids: NDArray[np.integer], vocab_size: int) -> NDArray[np.int64]:
-    """n-grams (n, k) as numbers (n,); 0 where k is 0."""
-    keys = np.zeros(len(ids), dtype=np.int64)
-    for column in ids.T:
-        keys = keys * vocab_size + column
-    return keys
 
 
 def find(sorted_keys: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -42,8 +34,8 @@ def count_ngrams(
 ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """n-grams of every order up to the one given that end at the positions: for each order sorted keys and counts.
 
-    With a boundary no n-gram reaches beyond the start of its item: the boundary before it may be its first symbol. Without
-    one, every position must have `order` − 1 symbols before it. Cost: one sort of the positions for each order.
+    With a boundary no n-gram reaches beyond the start of its item; the boundary before it may be its first symbol.
+    Without one, every position must have `order` − 1 symbols before it. Cost: one sort of the positions for each order.
     """
     keys = stream[positions].astype(np.int64)
     counted = [np.unique(keys, return_counts=True)]
@@ -84,7 +76,7 @@ class NGramTable:
         return np.bincount(self.history_of, weights=values, minlength=len(self.histories) + 1)
 
     def spread(self, values: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The value of every symbol after each history: values (g,), indices of histories (n,) → (n, V); 0 elsewhere."""
+        """Values of the n-grams (g,), given to the symbols after some histories: indices (n,) → (n, V); 0 elsewhere."""
         sizes = self._sizes[rows]
         ends = np.cumsum(sizes)
         chosen = np.arange(sizes.sum()) + np.repeat(self._starts[rows] - (ends - sizes), sizes)

@@ -60,8 +60,8 @@ class NGram(WindowPredictor):
     occurred (as in SRILM and KenLM). A history ends at the start of its item, with one boundary. Single characters are
     interpolated with 1/V, so that every symbol has a probability after every history.
 
-    Where an item starts needs no care here: an n-gram that reaches beyond it was never counted, and a history never seen
-    passes everything on to the next shorter one.
+    Where an item starts needs no care here: an n-gram that reaches beyond it was never counted, and a history never
+    seen passes everything on to the next shorter one.
 
     Source: Chen & Goodman 1998, sections 4.1.5 and 4.1.6; Heafield et al. 2013, "Scalable modified Kneser-Ney language
     model estimation", section 3.

@@ -42,6 +42,14 @@ class Predictor(Protocol):
         ...
 
 
+def pack(ids: NDArray[np.integer], vocab_size: int) -> NDArray[np.int64]:
+    """Rows of ids (n, k) as numbers (n,), the ids their digits to base V; V^k must be below 2^63."""
+    keys = np.zeros(len(ids), dtype=np.int64)
+    for column in ids.T:
+        keys = keys * vocab_size + column
+    return keys
+
+
 class WindowPredictor(ABC):
     """A model that sees the last T symbols and nothing else; a subclass gives the logits.
 
@@ -59,11 +67,18 @@ class WindowPredictor(ABC):
         """Unnormalised log-probabilities of the next symbol: (n, T) → (n, V)."""
 
     def target_nll(self, contexts: NDArray[np.int64], targets: NDArray[np.integer]) -> NDArray[np.float64]:
-        """NLL of each target (n,) after its context (n, T), nats; overridden where it takes less than V logits."""
+        """NLL of each target (n,) after its context (n, T), nats; overridden where it takes less than V logits.
+
+        Equal contexts are computed once, where one int64 can name a context: half the work for a list of names.
+        """
+        rows = np.arange(len(contexts))
+        if self.vocab_size**self.context < 2**63:
+            _, first, rows = np.unique(pack(contexts, self.vocab_size), return_index=True, return_inverse=True)
+            contexts = contexts[first]
         logits = self.logits(contexts).astype(np.float64)
         logits -= logits.max(axis=1, keepdims=True)
-        chosen = np.take_along_axis(logits, targets.astype(np.int64)[:, None], axis=1)[:, 0]
-        return np.log(np.exp(logits, out=logits).sum(axis=1)) - chosen
+        chosen = logits[rows, targets]
+        return np.log(np.exp(logits, out=logits).sum(axis=1))[rows] - chosen
 
     def start(self, batch: int) -> NDArray[np.int64]:
         return np.zeros((batch, self.context), dtype=np.int64)

@@ -40,8 +40,9 @@ def evaluate_blocks(predictor: Predictor, corpus: Corpus, blocks: Blocks) -> NLL
 def baselines(corpus: Corpus) -> dict[str, dict[str, NLL]]:
     """What counting reaches: name → split → NLL, from the weakest to the strongest.
 
-    Names: "uniform" (ln V), "single characters" and "bigram" (add-one), and "n-gram (order k)": modified Kneser-Ney, with
-    the order k that did best on validation. All are counted on the training split. Test is read too: call this at the end.
+    Names: "uniform" (ln V), "single characters" and "bigram" (add-one), and "n-gram (order k)": modified Kneser-Ney,
+    with the order k that did best on validation. All are counted on the training split. Test is read too: call this at
+    the end.
     """
     nothing = np.empty(0, dtype=np.int64)
     ngram = fit_ngram(corpus, order=None)
