@@ -5,7 +5,7 @@ sorted by their history w_1 … w_{k-1}, which is the number without its last di
 which bounds the order (13 for 27 symbols, 10 for 65, 5 for 5,000).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -31,21 +31,20 @@ def find(sorted_keys: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[n
 
 def count_ngrams(
     stream: NDArray[np.integer], positions: NDArray[np.int64], vocab_size: int, order: int, has_boundary: bool
-) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """n-grams of every order up to the one given that end at the positions: for each order sorted keys and counts.
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """n-grams of order 1, 2, … up to the one given that end at the positions: for each order sorted keys and counts.
 
     With a boundary no n-gram reaches beyond the start of its item; the boundary before it may be its first symbol.
     Without one, every position must have `order` − 1 symbols before it. Cost: one sort of the positions for each order.
     """
     keys = stream[positions].astype(np.int64)
-    counted = [np.unique(keys, return_counts=True)]
+    yield np.unique(keys, return_counts=True)
     for distance in range(1, order):
         if has_boundary and distance > 1:
             is_inside = stream[positions - (distance - 1)] != 0
             positions, keys = positions[is_inside], keys[is_inside]
         keys = keys + stream[positions - distance].astype(np.int64) * vocab_size**distance
-        counted.append(np.unique(keys, return_counts=True))
-    return counted
+        yield np.unique(keys, return_counts=True)
 
 
 class NGramTable:
@@ -55,37 +54,36 @@ class NGramTable:
         keys: n-grams as numbers, increasing, (g,).
         counts: (g,).
         histories: distinct histories as numbers, increasing, (h,).
-        history_of: index of each n-gram's history, (g,).
-        totals: sum of the counts after each history, and a 0 for histories that never occurred, (h + 1,).
+        sizes: how many n-grams begin with each history, and a 0 for histories that never occurred, (h + 1,).
+        totals: sum of their counts, likewise, (h + 1,).
     """
 
     def __init__(self, keys: NDArray[np.int64], counts: NDArray[np.integer], vocab_size: int) -> None:
         self.vocab_size: int = vocab_size
         self.keys: NDArray[np.int64] = keys
-        self.counts: NDArray[np.int64] = counts.astype(np.int64)
+        self.counts: NDArray[np.int32] = counts.astype(np.int32)
         histories = keys // vocab_size
-        is_first = np.concatenate(([True], histories[1:] != histories[:-1]))[: len(keys)]
-        self.histories: NDArray[np.int64] = histories[is_first]
-        self.history_of: NDArray[np.int64] = np.cumsum(is_first) - 1
+        self._starts: NDArray[np.int64] = np.flatnonzero(np.diff(histories, prepend=-1))
+        self.histories: NDArray[np.int64] = histories[self._starts]
+        self.sizes: NDArray[np.int64] = np.append(np.diff(self._starts, append=len(keys)), 0)
         self.totals: NDArray[np.int64] = self.sum_by_history(self.counts).astype(np.int64)
-        self._sizes: NDArray[np.int64] = self.sum_by_history(np.ones(len(keys))).astype(np.int64)
-        self._starts: NDArray[np.int64] = np.cumsum(self._sizes) - self._sizes
 
     def sum_by_history(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Sum of a value over the n-grams of each history, (g,) → (h + 1,); the last is 0."""
-        return np.bincount(self.history_of, weights=values, minlength=len(self.histories) + 1)
+        return np.append(np.add.reduceat(values, self._starts, dtype=np.float64), 0.0)
 
     def spread(self, values: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Values of the n-grams (g,), given to the symbols after some histories: indices (n,) → (n, V); 0 elsewhere."""
-        sizes = self._sizes[rows]
-        ends = np.cumsum(sizes)
-        chosen = np.arange(sizes.sum()) + np.repeat(self._starts[rows] - (ends - sizes), sizes)
         result = np.zeros((len(rows), self.vocab_size))
-        result[np.repeat(np.arange(len(rows)), sizes), self.keys[chosen] % self.vocab_size] = values[chosen]
+        known = np.flatnonzero(rows >= 0)
+        sizes = self.sizes[rows[known]]
+        skipped = self._starts[rows[known]] - (np.cumsum(sizes) - sizes)
+        chosen = np.arange(sizes.sum()) + np.repeat(skipped, sizes)
+        result[np.repeat(known, sizes), self.keys[chosen] % self.vocab_size] = values[chosen]
         return result
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        return {"keys": self.keys, "counts": self.counts.astype(np.int32)}
+        return {"keys": self.keys, "counts": self.counts}
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, NDArray[Any]], vocab_size: int) -> "NGramTable":
@@ -125,7 +123,7 @@ class AdditiveNGram(WindowPredictor):
         smoothing: float,
     ) -> "AdditiveNGram":
         """Count the n-grams that end at the positions of a stream; see `count_ngrams`."""
-        keys, counts = count_ngrams(stream, positions, vocab_size, order, has_boundary)[-1]
+        *_, (keys, counts) = count_ngrams(stream, positions, vocab_size, order, has_boundary)
         return AdditiveNGram(NGramTable(keys, counts, vocab_size), order, smoothing)
 
     @property

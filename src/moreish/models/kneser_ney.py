@@ -1,6 +1,6 @@
 """The n-gram model: interpolated modified Kneser-Ney smoothing, which is what a network has to beat."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,7 @@ class Level:
         discount = discounts(table.counts)[np.minimum(table.counts, 3) - 1]
         totals = np.maximum(table.totals, 1)
         self.table: NGramTable = table
-        self.kept: NDArray[np.float64] = np.append((table.counts - discount) / totals[table.history_of], 0.0)
+        self.kept: NDArray[np.float64] = np.append((table.counts - discount) / np.repeat(totals, table.sizes), 0.0)
         self.passed_on: NDArray[np.float64] = table.sum_by_history(discount) / totals
         self.passed_on[-1] = 1.0
 
@@ -79,7 +79,8 @@ class NGram(WindowPredictor):
 
         The order is the greatest one up to `order` whose n-grams fit into an int64.
         """
-        return count_models(stream, positions, vocab_size, order, has_boundary)[-1]
+        *_, model = count_models(stream, positions, vocab_size, order, has_boundary)
+        return model
 
     @property
     def order(self) -> int:
@@ -139,24 +140,22 @@ class NGram(WindowPredictor):
 
 def count_models(
     stream: NDArray[np.integer], positions: NDArray[np.int64], vocab_size: int, order: int, has_boundary: bool
-) -> list[NGram]:
+) -> Iterator[NGram]:
     """The models of order 1, 2, … up to the one given; they share their lower orders."""
-    order = greatest_order(vocab_size, order)
-    counted = count_ngrams(stream, positions, vocab_size, order, has_boundary)
     lower: list[Level] = []
-    models: list[NGram] = []
-    for k, (keys, counts) in enumerate(counted, start=1):
-        models.append(NGram([*lower, Level(NGramTable(keys, counts, vocab_size))], vocab_size))
-        if k < order:
-            # How many different (k+1)-grams end in each k-gram: the key without its first digit.
-            endings, continuations = np.unique(counted[k][0] % vocab_size**k, return_counts=True)
-            if has_boundary and k > 1:
-                # n-grams that begin with the boundary, symbol 0, are the smallest numbers and end no longer n-gram.
-                num_at_start = np.searchsorted(keys, vocab_size ** (k - 1))
-                endings = np.concatenate((keys[:num_at_start], endings))
-                continuations = np.concatenate((counts[:num_at_start], continuations))
+    shorter = None
+    order = greatest_order(vocab_size, order)
+    for k, counted in enumerate(count_ngrams(stream, positions, vocab_size, order, has_boundary), start=1):
+        if shorter is not None:
+            endings, continuations = np.unique(counted[0] % vocab_size ** (k - 1), return_counts=True)
+            if has_boundary and k > 2:
+                # n-grams that begin with the boundary, symbol 0, are the smallest numbers; no longer one ends in them.
+                num_at_start = np.searchsorted(shorter[0], vocab_size ** (k - 2))
+                endings = np.concatenate((shorter[0][:num_at_start], endings))
+                continuations = np.concatenate((shorter[1][:num_at_start], continuations))
             lower.append(Level(NGramTable(endings, continuations, vocab_size)))
-    return models
+        shorter = counted
+        yield NGram([*lower, Level(NGramTable(*counted, vocab_size))], vocab_size)
 
 
 def fit_ngram(corpus: Corpus, order: int | None) -> NGram:
@@ -174,10 +173,9 @@ def fit_ngram(corpus: Corpus, order: int | None) -> NGram:
     if order is None and not has_boundary:
         longest = max(2, min(longest, *np.diff(corpus.cuts).tolist()))
     training = corpus.blocks("train", longest - 1).positions()
-    models = count_models(corpus.stream, training, vocab_size, longest, has_boundary)
     if order is not None:
-        return models[-1]
+        return NGram.count(corpus.stream, training, vocab_size, longest, has_boundary)
     validation = corpus.blocks("validation", longest - 1).positions()
-    return min(
-        models[ORDERS_TRIED[0] - 1 :], key=lambda model: model.nll(corpus.stream, validation, has_boundary).mean()
-    )
+    models = count_models(corpus.stream, training, vocab_size, longest, has_boundary)
+    candidates = (model for model in models if model.order in ORDERS_TRIED)
+    return min(candidates, key=lambda model: model.nll(corpus.stream, validation, has_boundary).mean())

@@ -37,7 +37,9 @@ class Predictor(Protocol):
         """The state of some sequences only, by index or boolean mask."""
         ...
 
-    def nll(self, stream: NDArray[np.integer], positions: NDArray[np.int64], has_boundary: bool) -> NDArray[np.float64]:
+    def nll(
+        self, stream: NDArray[np.unsignedinteger], positions: NDArray[np.int64], has_boundary: bool
+    ) -> NDArray[np.float64]:
         """Negative log-likelihood of `stream[positions]`, each given what stands before it: (n,), nats."""
         ...
 
@@ -86,13 +88,15 @@ class WindowPredictor(ABC):
     def advance(
         self, state: NDArray[np.int64], ids: NDArray[np.integer]
     ) -> tuple[NDArray[np.floating], NDArray[np.int64]]:
-        state = np.column_stack((state, ids))[:, 1:]
+        state = np.column_stack((state, ids.astype(np.int64)))[:, 1:]
         return self.logits(state), state
 
     def select(self, state: NDArray[np.int64], rows: NDArray[Any]) -> NDArray[np.int64]:
         return state[rows]
 
-    def nll(self, stream: NDArray[np.integer], positions: NDArray[np.int64], has_boundary: bool) -> NDArray[np.float64]:
+    def nll(
+        self, stream: NDArray[np.unsignedinteger], positions: NDArray[np.int64], has_boundary: bool
+    ) -> NDArray[np.float64]:
         """NLL of `stream[positions]`, (n,), nats; in chunks, so that the logits take less than 100 MB."""
         result = np.empty(len(positions))
         size = max(1, min(_MAX_WINDOWS, _MAX_LOGITS // self.vocab_size))
