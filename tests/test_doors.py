@@ -38,7 +38,7 @@ def test_the_package_and_its_help_load_nothing_heavy(program: str) -> None:
 
 
 def test_generating_and_evaluating_load_no_pytorch() -> None:
-    program = "import moreish; moreish.load; import moreish.models.load, moreish.training.evaluation, moreish.generation"
+    program = "import moreish; moreish.load; import moreish.models.load, moreish.training.evaluation"
     assert "torch" not in loaded_by(program)
 
 
