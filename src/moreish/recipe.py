@@ -47,10 +47,10 @@ class Recipe:
         smoothing: count added to every pair of the bigram model.
         init: scheme of the hidden weights; see `moreish.models.initialisation`.
         gain: of the hidden weights; None takes the activation's (5/3 tanh, √2 ReLU and GELU), 1 for "normal".
-        bias_scale: hidden biases are N(0, 1) times this.
+        bias_scale: hidden biases are N(0, 1) times this, drawn also for 0 as the notebooks do; None leaves them at zero.
         head_init: scheme of the output layer; None takes `init`, with gain 1.
         head_scale: the output weights (or the gain of the norm after them) are multiplied with this.
-        head_bias_scale: output biases are N(0, 1) times this.
+        head_bias_scale: likewise for the output biases.
         optimizer: rule of the update; weight decay is decoupled in all of them.
         learning_rate: at the top of the schedule.
         momentum: of "momentum".
@@ -96,10 +96,10 @@ class Recipe:
 
     init: Scheme = "kaiming"
     gain: float | None = None
-    bias_scale: float = 0.0
+    bias_scale: float | None = None
     head_init: Scheme | None = None
     head_scale: float = 0.1
-    head_bias_scale: float = 0.0
+    head_bias_scale: float | None = None
 
     optimizer: OptimizerName = "adamw"
     learning_rate: float = 3e-3
@@ -248,9 +248,9 @@ _RANGES: dict[str, tuple[type, float, float, bool, bool]] = {
     "order": (int, 1, 64, True, True),
     "smoothing": (float, 0, math.inf, True, False),
     "gain": (float, 0, math.inf, True, True),
-    "bias_scale": (float, 0, math.inf, True, False),
+    "bias_scale": (float, 0, math.inf, True, True),
     "head_scale": (float, 0, math.inf, True, False),
-    "head_bias_scale": (float, 0, math.inf, True, False),
+    "head_bias_scale": (float, 0, math.inf, True, True),
     "learning_rate": (float, 0, math.inf, False, False),
     "momentum": (float, 0, 1, True, False),
     "beta1": (float, 0, 1, True, False),

@@ -51,6 +51,7 @@ def test_kaiming_keeps_the_spread_of_what_passes_through():
 def test_a_bias_of_scale_zero_is_drawn_all_the_same():
     first, second = generator(), generator()
     assert not draw_bias("normal", 27, 0.0, first).any()
+    assert not draw_bias("normal", 27, None, second).any()
     torch.randn(27, generator=second)
     assert torch.equal(torch.randn(3, generator=first), torch.randn(3, generator=second))
 

@@ -14,7 +14,7 @@ from moreish.models.mlp import MLP
 from moreish.models.normalisation import BatchNorm
 from moreish.recipe import Recipe
 
-KAIMING = {"init": "kaiming", "bias_scale": 0.01, "head_init": "normal", "head_scale": 0.01}
+KAIMING = {"init": "kaiming", "bias_scale": 0.01, "head_init": "normal", "head_scale": 0.01, "head_bias_scale": 0.0}
 
 
 def generator(seed: int = 2147483647) -> torch.Generator:
@@ -91,7 +91,7 @@ settings_of_a_network = st.fixed_dictionaries(
         "norm_convention": st.sampled_from(["pytorch", "lecture", "notebook"]),
         "bias": st.sampled_from(["auto", "all"]),
         "init": st.sampled_from(["normal", "kaiming", "xavier", "orthogonal", "unit-columns", "zeros"]),
-        "bias_scale": st.sampled_from([0.0, 0.5]),
+        "bias_scale": st.sampled_from([None, 0.0, 0.5]),
         "head_scale": st.sampled_from([0.1, 1.0]),
     }
 )

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from moreish.backprop.arrays import Floats, check_shape
-from moreish.backprop.erf import erf
+from moreish.models.erf import erf
 
 _SQRT_HALF = math.sqrt(1 / 2)
 _SQRT_2_OVER_PI = math.sqrt(2 / math.pi)

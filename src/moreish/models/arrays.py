@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moreish.errors import ModelFileError
+from moreish.models.erf import erf
 from moreish.models.predictor import WindowPredictor
 from moreish.recipe import Recipe
 
@@ -24,7 +25,11 @@ def _tanh(x: Array) -> Array:
     return np.tanh(x, out=x)
 
 
-_ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": _tanh, "relu": _relu}
+def _gelu(x: Array) -> Array:
+    return x * (1 + erf(x * _SQRT_HALF)) / 2
+
+
+_ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": _tanh, "relu": _relu, "gelu": _gelu}
 
 
 class ArrayMLP(WindowPredictor):

@@ -55,12 +55,12 @@ def _orthogonal(drawn: Tensor) -> Tensor:
     return (q.T if is_wide else q).contiguous()
 
 
-def draw_bias(scheme: Scheme, size: int, scale: float, generator: torch.Generator) -> Tensor:
-    """A bias of shape (size,): N(0, 1) · scale; under "unit-columns" of norm `scale`.
+def draw_bias(scheme: Scheme, size: int, scale: float | None, generator: torch.Generator) -> Tensor:
+    """A bias of shape (size,): N(0, 1) · scale; under "unit-columns" of norm `scale`; zeros where scale is None.
 
     It is drawn also where scale is 0, because the notebooks write `randn(...) * 0` and draw on from there.
     """
-    if scheme == "zeros":
+    if scheme == "zeros" or scale is None:
         return torch.zeros(size)
     drawn = torch.randn(size, generator=generator)
     return (drawn / drawn.norm() if scheme == "unit-columns" else drawn) * scale

@@ -5,9 +5,12 @@ Two rational minimax approximations: one of erf near zero, one of exp(x²)·erfc
 in his SPECFUN routine CALERF.
 """
 
-import numpy as np
+from typing import Any
 
-from moreish.backprop.arrays import Floats
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating[Any]]
 
 _NEAR_ZERO = 0.46875
 _IS_ONE_FROM = 6.0  # erfc(6) = 2e-17 is less than half a unit in the last place of 1
