@@ -1,0 +1,126 @@
+"""Which item belongs to training, validation and test, and in which order."""
+
+import random
+from array import array
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moreish.corpus.fingerprints import by_range
+from moreish.errors import InputError
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+_BLOCK = 1 << 16
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Where the items of a list go.
+
+    Attributes:
+        order: item numbers as the splits hold them: training, then validation, then test, (n,).
+        num_items: of each split.
+        num_distinct: items that differ.
+        leaks: items of validation and test that also stand in training.
+    """
+
+    order: NDArray[np.unsignedinteger[Any]]
+    num_items: tuple[int, int, int]
+    num_distinct: int
+    leaks: dict[Split, int]
+
+
+def split_distinct(fingerprints: NDArray[np.uint64], name: str) -> Assignment:
+    """No item in two splits: 80% of the distinct items train, 10% validate, 10% test; file order within a split.
+
+    The rank of an item's fingerprint decides, so that an item's copies stay together, and neither the seed nor the order
+    of the file matters: runs with different seeds compare.
+
+    Args:
+        fingerprints: of the items in file order, (n,).
+
+    Raises:
+        InputError: fewer than three distinct items.
+    """
+    distinct_in = [len(np.unique(fingerprints[part])) for part in by_range(fingerprints)]
+    num_distinct = sum(distinct_in)
+    _check_num_distinct(num_distinct, name)
+    num_train = max(1, min(int(0.8 * num_distinct), num_distinct - 2))
+    stop_validation = max(num_train + 1, min(int(0.9 * num_distinct), num_distinct - 1))
+    labels = np.zeros(len(fingerprints), np.uint8)
+    for rank in (num_train, stop_validation):
+        labels += fingerprints >= _value_of_rank(fingerprints, distinct_in, rank)
+    order = np.empty(len(fingerprints), _order_dtype(len(fingerprints)))
+    filled = 0
+    for label in range(3):
+        for first in range(0, len(labels), _BLOCK):
+            chosen = np.flatnonzero(labels[first : first + _BLOCK] == label)
+            order[filled : filled + len(chosen)] = chosen + first
+            filled += len(chosen)
+    train, validation, test = (int(count) for count in np.bincount(labels, minlength=3))
+    return Assignment(order, (train, validation, test), num_distinct, {"validation": 0, "test": 0})
+
+
+def split_published(fingerprints: NDArray[np.uint64], name: str) -> Assignment:
+    """The split of the notebooks: the list is shuffled by `random.Random(42)` and cut at 80% and 90%.
+
+    Copies of an item may stand in several splits; `leaks` counts them.
+
+    Raises:
+        InputError: too few items for three splits, or fewer than three distinct ones.
+    """
+    num_items = len(fingerprints)
+    order = published_order(num_items)
+    cuts = (0, int(0.8 * num_items), int(0.9 * num_items), num_items)
+    labels = np.empty(num_items, np.uint8)
+    for label in range(3):
+        labels[order[cuts[label] : cuts[label + 1]]] = label
+    num_distinct, leaks = 0, [0, 0, 0]
+    for part in by_range(fingerprints):
+        values, label_of = fingerprints[part], labels[part]
+        num_distinct += len(np.unique(values))
+        trained = values[label_of == 0]
+        for label in (1, 2):
+            leaks[label] += int(np.isin(values[label_of == label], trained).sum())
+    _check_num_distinct(num_distinct, name)
+    if cuts[1] == cuts[2]:
+        raise InputError(
+            f"{name} holds {num_items} items, so that the published split leaves none for validation; "
+            "expected at least 10. Pass --split distinct."
+        )
+    sizes = (cuts[1], cuts[2] - cuts[1], cuts[3] - cuts[2])
+    return Assignment(order, sizes, num_distinct, {"validation": leaks[1], "test": leaks[2]})
+
+
+def published_order(num_items: int) -> NDArray[np.unsignedinteger[Any]]:
+    """The order in which `random.Random(42).shuffle` leaves a list of so many items, (n,)."""
+    dtype = _order_dtype(num_items)
+    order = array(dtype.char, range(num_items))
+    random.Random(42).shuffle(order)
+    return np.frombuffer(order, dtype)
+
+
+def _order_dtype(num_items: int) -> np.dtype[np.unsignedinteger[Any]]:
+    return np.dtype(np.uint32 if num_items <= 1 << 32 else np.uint64)
+
+
+def _check_num_distinct(num_distinct: int, name: str) -> None:
+    if num_distinct < 3:
+        items = "1 distinct item" if num_distinct == 1 else f"{num_distinct} distinct items"
+        raise InputError(
+            f"{name} holds {items}; expected at least 3, one a line: one each for training, validation and test. "
+            "For running text pass --as text."
+        )
+
+
+def _value_of_rank(fingerprints: NDArray[np.uint64], distinct_in: list[int], rank: int) -> np.uint64:
+    """The distinct fingerprint that has `rank` smaller ones; `distinct_in` counts those of every range."""
+    for part, num_distinct in zip(by_range(fingerprints), distinct_in, strict=True):
+        if rank < num_distinct:
+            return np.unique(fingerprints[part])[rank]
+        rank -= num_distinct
+    raise AssertionError("a rank is smaller than the number of distinct fingerprints")
