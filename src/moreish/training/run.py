@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from moreish import __version__
 from moreish.corpus import Corpus
 from moreish.errors import FileError, RunError
 from moreish.recipe import Recipe
@@ -128,5 +129,5 @@ def free_directory(stem: str) -> Path:
 
 def environment() -> dict[str, str]:
     """Versions and machine: within one of these, resuming is bit for bit."""
-    packages = {name: version(name) for name in ("moreish", "torch", "numpy")}
+    packages = {"moreish": __version__} | {name: version(name) for name in ("torch", "numpy")}
     return {"python": platform.python_version(), **packages, "system": platform.system(), "machine": platform.machine()}
