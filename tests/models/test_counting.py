@@ -106,6 +106,8 @@ def test_missing_keys_are_found_nowhere() -> None:
     assert find(np.empty(0, dtype=np.int64), np.array([0, 1])).tolist() == [-1, -1]
 
 
-@pytest.mark.parametrize(("vocab_size", "asked", "order"), [(27, 64, 13), (27, 4, 4), (65, 64, 10), (5_000, 8, 5)])
+@pytest.mark.parametrize(
+    ("vocab_size", "asked", "order"), [(27, 64, 13), (27, 4, 4), (65, 64, 10), (5_000, 8, 5), (128, 9, 8)]
+)
 def test_order_is_bounded_by_what_one_integer_holds(vocab_size: int, asked: int, order: int) -> None:
     assert greatest_order(vocab_size, asked) == order

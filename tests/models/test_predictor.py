@@ -57,13 +57,16 @@ def test_equal_contexts_are_computed_once() -> None:
     assert nll[0] == nll[3] != nll[2]
 
 
-def test_contexts_too_long_to_be_merged_give_the_same_nll() -> None:
-    class LastOnly(WindowPredictor):
+def test_contexts_too_long_for_one_integer_stay_apart() -> None:
+    class OldestOnly(WindowPredictor):
         def logits(self, contexts: NDArray[np.int64]) -> NDArray[np.float64]:
-            return np.outer(contexts[:, -1], np.arange(self.vocab_size) / 10)
+            return contexts[:, :1] * np.arange(self.vocab_size, dtype=np.float64)
 
-    long = LastOnly(4, 32).nll(STREAM, POSITIONS, True)
-    assert long == pytest.approx(LastOnly(4, 1).nll(STREAM, POSITIONS, True))
+    contexts = np.zeros((2, 33), dtype=np.int64)
+    contexts[1, 0] = 1  # a digit worth 4^32, which an int64 loses
+    unseen, seen = OldestOnly(4, 33).target_nll(contexts, np.array([0, 0]))
+    assert unseen == pytest.approx(math.log(4))
+    assert seen == pytest.approx(math.log(sum(math.exp(symbol) for symbol in range(4))))
 
 
 def test_logits_of_any_size_give_a_finite_nll() -> None:

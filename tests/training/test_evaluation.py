@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from moreish.corpus import read_corpus
+from moreish.corpus import SPLITS, read_corpus
 from moreish.errors import InputError
 from moreish.models.predictor import WindowPredictor
 from moreish.recipe import Recipe
-from moreish.training.evaluation import SPLITS, baselines, evaluate, evaluate_blocks
+from moreish.training.evaluation import baselines, evaluate, evaluate_blocks
 
 
 class Half(WindowPredictor):

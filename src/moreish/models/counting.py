@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moreish.corpus import Corpus
+from moreish.corpus import Blocks, Corpus
 from moreish.errors import ModelFileError
 from moreish.models.predictor import WindowPredictor, pack
 
@@ -19,6 +19,12 @@ from moreish.models.predictor import WindowPredictor, pack
 def greatest_order(vocab_size: int, asked: int) -> int:
     """The greatest order up to the one asked for whose n-grams fit into one int64."""
     return next(order for order in range(asked, 0, -1) if vocab_size**order < 2**63)
+
+
+def block_positions(blocks: Blocks) -> NDArray[np.int64]:
+    """The predicted positions of all blocks, one after the other."""
+    sizes = blocks.stops - blocks.starts
+    return np.arange(sizes.sum()) + np.repeat(blocks.stops - np.cumsum(sizes), sizes)
 
 
 def find(sorted_keys: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -164,12 +170,7 @@ class AdditiveNGram(WindowPredictor):
 
 def fit_additive(corpus: Corpus, order: int, smoothing: float) -> AdditiveNGram:
     """Count the training split (beyond 2 million characters a fixed sample of it)."""
-    blocks = corpus.blocks("train", order - 1)
+    positions = block_positions(corpus.blocks("train", order - 1))
     return AdditiveNGram.count(
-        corpus.stream,
-        blocks.positions(),
-        corpus.vocabulary.vocab_size,
-        order,
-        corpus.vocabulary.has_boundary,
-        smoothing,
+        corpus.stream, positions, corpus.vocabulary.vocab_size, order, corpus.has_boundary, smoothing
     )

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from moreish.corpus import Corpus
 from moreish.errors import ModelFileError
-from moreish.models.counting import NGramTable, count_ngrams, find, greatest_order
+from moreish.models.counting import NGramTable, block_positions, count_ngrams, find, greatest_order
 from moreish.models.predictor import WindowPredictor
 
 ORDERS_TRIED = range(2, 9)
@@ -168,14 +168,14 @@ def fit_ngram(corpus: Corpus, order: int | None) -> NGram:
     Raises:
         InputError: running text that is too short for the order.
     """
-    vocab_size, has_boundary = corpus.vocabulary.vocab_size, corpus.vocabulary.has_boundary
+    vocab_size, has_boundary = corpus.vocabulary.vocab_size, corpus.has_boundary
     longest = greatest_order(vocab_size, order or ORDERS_TRIED[-1])
     if order is None and not has_boundary:
         longest = max(2, min(longest, *np.diff(corpus.cuts).tolist()))
-    training = corpus.blocks("train", longest - 1).positions()
+    training = block_positions(corpus.blocks("train", longest - 1))
     if order is not None:
         return NGram.count(corpus.stream, training, vocab_size, longest, has_boundary)
-    validation = corpus.blocks("validation", longest - 1).positions()
+    validation = block_positions(corpus.blocks("validation", longest - 1))
     models = count_models(corpus.stream, training, vocab_size, longest, has_boundary)
     candidates = (model for model in models if model.order in ORDERS_TRIED)
     return min(candidates, key=lambda model: model.nll(corpus.stream, validation, has_boundary).mean())

@@ -1,21 +1,16 @@
 """How well a model predicts a split, and what counting alone reaches on it."""
 
-from typing import Literal, get_args
-
 import numpy as np
 
-from moreish.corpus import Blocks, Corpus
+from moreish.corpus import SPLITS, Blocks, Corpus, Split
+from moreish.corpus.corpus import CHARACTERS_MEASURED
 from moreish.measures import NLL, mean_nll
-from moreish.models.counting import AdditiveNGram, NGramTable, fit_additive
+from moreish.models.counting import AdditiveNGram, NGramTable, block_positions, fit_additive
 from moreish.models.kneser_ney import fit_ngram
 from moreish.models.predictor import Predictor
 
-SplitPart = Literal["train", "validation", "test"]
-SPLITS: tuple[SplitPart, ...] = get_args(SplitPart)
-MAX_CHARACTERS = 2_000_000
 
-
-def evaluate(predictor: Predictor, corpus: Corpus, split: SplitPart, limit: int = MAX_CHARACTERS) -> NLL:
+def evaluate(predictor: Predictor, corpus: Corpus, split: Split, limit: int = CHARACTERS_MEASURED) -> NLL:
     """NLL of a split, with its standard error over items (lists) or blocks of 1,000 symbols (running text).
 
     Args:
@@ -32,7 +27,7 @@ def evaluate(predictor: Predictor, corpus: Corpus, split: SplitPart, limit: int 
 
 def evaluate_blocks(predictor: Predictor, corpus: Corpus, blocks: Blocks) -> NLL:
     """NLL of some items or blocks; for those who measure the same ones again and again."""
-    nlls = predictor.nll(corpus.stream, blocks.positions(), corpus.vocabulary.has_boundary)
+    nlls = predictor.nll(corpus.stream, block_positions(blocks), corpus.has_boundary)
     lengths = blocks.stops - blocks.starts
     return mean_nll(np.add.reduceat(nlls, np.cumsum(lengths) - lengths), lengths, blocks.is_sample)
 
