@@ -1,7 +1,7 @@
 """Batch norm: every unit is brought to mean 0 and spread 1 over the batch, then stretched and shifted.
 
 Three conventions are in use. They differ in the divisor of the variance (n, or n − 1 after Bessel), in epsilon, and in
-what is kept for evaluation; the mathematics is the same.
+what is kept for evaluation; the gradient is the same.
 """
 
 from typing import NamedTuple
@@ -18,22 +18,20 @@ class Convention(NamedTuple):
     Attributes:
         correction: the variance that normalises is divided by n − correction.
         epsilon: added to that variance.
-        running_correction: the same for the variance that is kept.
-        keeps_std: whether its square root is kept instead.
+        keeps_std: whether a standard deviation is kept for evaluation, instead of a variance; both over n − 1.
         momentum: share of the batch in the new running value.
     """
 
     correction: int
     epsilon: float
-    running_correction: int
     keeps_std: bool
     momentum: float
 
 
 CONVENTIONS: dict[str, Convention] = {
-    "pytorch": Convention(correction=0, epsilon=1e-5, running_correction=1, keeps_std=False, momentum=0.1),
-    "lecture": Convention(correction=1, epsilon=1e-5, running_correction=1, keeps_std=False, momentum=0.1),
-    "notebook": Convention(correction=1, epsilon=0.0, running_correction=1, keeps_std=True, momentum=0.001),
+    "pytorch": Convention(correction=0, epsilon=1e-5, keeps_std=False, momentum=0.1),
+    "lecture": Convention(correction=1, epsilon=1e-5, keeps_std=False, momentum=0.1),
+    "notebook": Convention(correction=1, epsilon=0.0, keeps_std=True, momentum=0.001),
 }
 
 
@@ -48,7 +46,7 @@ class BatchNormCache(NamedTuple):
     correction: int
 
 
-def batch_size(x: Floats) -> int:
+def num_values(x: Floats) -> int:
     """How many values each unit is normalised over: n, the product of all axes but the last.
 
     Raises:
@@ -78,7 +76,7 @@ def batch_norm_forward(
     Raises:
         ShapeError: a batch of one, which has no variance.
     """
-    axes, n = tuple(range(x.ndim - 1)), batch_size(x)
+    axes, n = tuple(range(x.ndim - 1)), num_values(x)
     mean = x.sum(axes) / n  # (H,)
     diff = x - mean  # (…, H)
     var = (diff * diff).sum(axes) / (n - correction)  # (H,)
@@ -110,7 +108,7 @@ def batch_norm_backward(dy: Floats, cache: BatchNormCache) -> tuple[Floats, Floa
     """
     xhat, gamma, _, _, rstd, correction = cache
     check_shape("dy", dy.shape, xhat.shape, "the output of batch norm")
-    axes, n = tuple(range(dy.ndim - 1)), batch_size(xhat)
+    axes, n = tuple(range(dy.ndim - 1)), num_values(xhat)
     c = n / (n - correction)
     dbeta = dy.sum(axes)  # (H,)
     dgamma = (dy * xhat).sum(axes)  # (H,)
@@ -127,13 +125,13 @@ def batch_norm_running(
         running_mean: before, (H,).
         running_spread: variance or standard deviation before, whichever the convention keeps, (H,).
         cache: what `batch_norm_forward` kept.
-        convention: of running correction and momentum.
+        convention: its momentum, and which spread it keeps.
 
     Returns:
         Mean and spread (H,); new arrays.
     """
-    n, momentum = batch_size(cache.xhat), convention.momentum
-    spread = cache.var * ((n - cache.correction) / (n - convention.running_correction))
+    n, momentum = num_values(cache.xhat), convention.momentum
+    spread = cache.var * ((n - cache.correction) / (n - 1))
     if convention.keeps_std:
         spread = np.sqrt(spread)
     return (

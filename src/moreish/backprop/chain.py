@@ -7,8 +7,9 @@ A chain is a list of operations, whose derivatives stand beside them in `moreish
 computes one value after the other. `run_backward` walks the same list from its end and *adds* what every operation says
 about its inputs: a value that was used twice receives two gradients.
 
-Further hidden layers number their names: hprebn2, bnraw2, h2, … . Layer norm has the operations of batch norm along the
-other axis, and its names begin with ln. W1, b1, W2, b2, … are the linear layers from the first to the output.
+Further hidden layers number their names: hprebn_2, bnraw_2, h_2, … (bndiff2 is the square of bndiff). Layer norm has
+the operations of batch norm along the other axis, and its names begin with ln. W1, b1, W2, b2, … are the linear layers
+from the first to the output.
 
 Source: Karpathy, "Neural networks: zero to hero", lecture 4.
 """
@@ -88,7 +89,7 @@ def mlp_chain(
     chain = [operations.embedding()]
     x = "emb"
     for layer in range(1, num_hidden + 1):
-        s = "" if layer == 1 else str(layer)  # what the names of this layer end with
+        s = "" if layer == 1 else f"_{layer}"  # what the names of this layer end with
         if layer == 1 or joining == "pairs":
             joined = "embcat" if layer == 1 else f"hcat{s}"
             chain.append(operations.join(joined, x, joining))

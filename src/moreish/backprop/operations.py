@@ -1,7 +1,7 @@
 """The network's single operations, each with its derivative beside it, under the names of the lecture.
 
-A derivative answers: if the loss changes by dvalue for every unit of the value, by how much does it change for every unit
-of the inputs? Whatever was repeated on the way forward is summed on the way back.
+A derivative answers: if the loss changes by dvalue for every unit of the value, by how much does it change for every
+unit of the inputs? Whatever was repeated on the way forward is summed on the way back.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from moreish.backprop.activations import ACTIVATIONS
 from moreish.backprop.arrays import Floats, sum_to_shape
-from moreish.backprop.batch_norm import batch_size
+from moreish.backprop.batch_norm import num_values
 from moreish.backprop.embedding import embedding_backward
 from moreish.backprop.joining import JOININGS
 
@@ -78,7 +78,7 @@ def norm(bn: str, s: str, correction: int, epsilon: float) -> list[Operation]:
         return x.sum(axis=tuple(range(x.ndim - 1)) if bn == "bn" else -1, keepdims=True)
 
     def n(x: Floats) -> int:
-        return batch_size(x) if bn == "bn" else x.shape[-1]
+        return num_values(x) if bn == "bn" else x.shape[-1]
 
     return [
         Operation(
