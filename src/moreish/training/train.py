@@ -41,7 +41,8 @@ def train(
     """Train a model on a text file.
 
     Args:
-        file: a path, "-" for standard input, or the name of a data set; None takes the bundled names.
+        file: a path, "-" for standard input, or the name of a data set; None takes that of a run to be repeated, else the
+            bundled names.
         out: directory of the run; None takes the next free `runs/NAME-N`.
         resume: go on with the run in `out` to the same end as if it had not been stopped; where `out` holds no run yet,
             begin.
@@ -63,7 +64,7 @@ def train(
         run = _reopen(Path(str(out)), file, recipe, changes)
         if run.results is not None:
             return run
-        corpus = _read_again(run)
+        corpus = _read_again(run, run.recipe)
     else:
         run, corpus = _begin(file, out, recipe, changes)
     with _threads(run.recipe.threads):
@@ -78,11 +79,15 @@ def _begin(
     changes: dict[str, Any],
 ) -> tuple[Run, Corpus]:
     recipe = _resolve_recipe(origin).with_changes(**changes)
+    repeated = Run.open(origin) if isinstance(origin, str | os.PathLike) and is_run(Path(origin)) else None
     if out is not None:
         make_directory(Path(out))
     spooled = spool_standard_input() if file == "-" else None
     try:
-        corpus = read_corpus(spooled or (None if file is None else str(file)), recipe)
+        if file is None and repeated is not None:
+            corpus = _read_again(repeated, recipe)
+        else:
+            corpus = read_corpus(spooled or (None if file is None else str(file)), recipe)
         for split in SPLITS:
             corpus.predicted(split, recipe.context)
         stem = "input" if spooled else Path(corpus.source.name).name.split(".")[0]
@@ -90,10 +95,8 @@ def _begin(
     finally:
         if spooled is not None:
             spooled.unlink()
-    if recipe.minutes is not None and origin is not None and not isinstance(origin, Recipe) and is_run(Path(origin)):
-        repeated = Run.open(origin)
-        if repeated.recipe == recipe:
-            Record.read(repeated.path).save(run.path)  # what the clock decided there is done again here
+    if repeated is not None and recipe.minutes is not None and repeated.recipe == recipe:
+        Record.read(repeated.path).save(run.path)  # what the clock decided there is done again here
     return run, corpus
 
 
@@ -123,8 +126,8 @@ def _reopen(
     return run
 
 
-def _read_again(run: Run) -> Corpus:
-    corpus = read_corpus(str(run.data_path), run.recipe)
+def _read_again(run: Run, recipe: Recipe) -> Corpus:
+    corpus = read_corpus(str(run.data_path), recipe)
     if corpus.source.sha256 != run.data["sha256"]:
         raise RunError(
             f"{run.data_path} has changed since the run in {run.path} began (SHA-256 {corpus.source.sha256[:12]}…, "
