@@ -46,10 +46,11 @@ clean: ## remove the virtual environment and the caches (runs stay)
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "moreish needs Python 3.11 or newer. Name one: make PYTHON=/path/to/python3.11"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 # PyTorch comes first and alone from its own index, so that everything else comes from the ordinary one.
 $(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
+	@echo 'Installing. PyTorch is large: the first time takes some minutes.'
 	$(if $(TORCH_INDEX),$(PIP_INSTALL) --index-url '$(TORCH_INDEX)' --no-deps torch)
 	$(PIP_INSTALL) --editable .
 	@touch $@
