@@ -1,0 +1,129 @@
+"""The engine carries out the steps it is given, however they are cut, as plain PyTorch would."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from moreish.corpus import Corpus, contexts, read_corpus
+from moreish.engines import Engine, build_engine
+from moreish.errors import EngineError
+from moreish.models.mlp import MLP
+from moreish.recipe import Recipe
+
+SMALL = Recipe(context=3, embedding=4, hidden=(8,), batch=5, weight_decay=0.1)
+
+
+@pytest.fixture
+def corpus(tmp_path) -> Corpus:
+    path = tmp_path / "items.txt"
+    path.write_text("\n".join(f"{a}{b}{a}" for a in "abcdef" for b in "ghijk"))
+    return read_corpus(str(path), SMALL)
+
+
+def build(recipe: Recipe, corpus: Corpus) -> Engine:
+    module = MLP(recipe, corpus.vocabulary.vocab_size, torch.Generator().manual_seed(1))
+    return build_engine(recipe, module, corpus).engine
+
+
+def batches(corpus: Corpus, num_steps: int, seed: int = 1) -> np.ndarray:
+    predicted = corpus.predicted("train", SMALL.context)
+    return np.random.default_rng(seed).integers(predicted.start, predicted.stop, (num_steps, SMALL.batch))
+
+
+SETTINGS = [
+    {"optimizer": "sgd"},
+    {"optimizer": "momentum", "clip": 0.5},
+    {"optimizer": "adamw", "dropout": 0.3},
+    {"optimizer": "adamw", "norm": "batch", "norm_convention": "notebook"},
+    {"optimizer": "momentum", "norm": "layer", "activation": "gelu"},
+]
+
+
+@pytest.mark.parametrize("changes", SETTINGS)
+def test_cutting_into_calls_changes_nothing(corpus, changes):
+    recipe = SMALL.with_changes(**changes)
+    whole, cut = build(recipe, corpus), build(recipe, corpus)
+    positions, rates = batches(corpus, 12), np.linspace(0.1, 0.01, 12)
+
+    losses = whole.run(positions, rates, 0).losses
+    parts = [cut.run(positions[i:j], rates[i:j], i).losses for i, j in [(0, 1), (1, 7), (7, 12)]]
+    np.testing.assert_array_equal(np.concatenate(parts), losses)
+    for name, array in whole.weights().items():
+        np.testing.assert_array_equal(cut.weights()[name], array)
+
+
+@pytest.mark.parametrize("changes", SETTINGS)
+def test_what_was_saved_goes_on_bit_for_bit(corpus, changes):
+    recipe = SMALL.with_changes(**changes)
+    whole, first, second = (build(recipe, corpus) for _ in range(3))
+    positions, rates = batches(corpus, 12), np.full(12, 0.05)
+
+    whole.run(positions, rates, 0)
+    first.run(positions[:5], rates[:5], 0)
+    second.run(positions[:3], rates[:3] * 9, 0)  # a state that restoring has to replace wholly
+    copies = [{name: array.copy() for name, array in part.items()} for part in (first.weights(), first.optimizer_state())]
+    second.restore(*copies)
+    second.run(positions[5:], rates[5:], 5)
+    for name, array in whole.weights().items():
+        np.testing.assert_array_equal(second.weights()[name], array)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adamw"])
+def test_updates_are_those_of_torch_optim(corpus, optimizer):
+    recipe = SMALL.with_changes(optimizer=optimizer, weight_decay=0.1 if optimizer == "adamw" else 0.0)
+    engine = build(recipe, corpus)
+    positions, rates = batches(corpus, 30), np.linspace(0.1, 0.001, 30)
+    losses = engine.run(positions, rates, 0).losses
+
+    module = MLP(recipe, corpus.vocabulary.vocab_size, torch.Generator().manual_seed(1))
+    matrices = [p for p in module.parameters() if p.ndim == 2]
+    others = [p for p in module.parameters() if p.ndim < 2]
+    if optimizer == "adamw":
+        groups = [{"params": matrices, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
+        oracle = torch.optim.AdamW(groups, betas=(0.9, 0.99), foreach=False)
+    else:
+        oracle = torch.optim.SGD(module.parameters(), momentum=0.9 if optimizer == "momentum" else 0.0)
+    for step, rate in enumerate(rates):
+        inputs = torch.from_numpy(contexts(corpus.stream, positions[step], recipe.context, True))
+        targets = torch.from_numpy(corpus.stream[positions[step]].astype(np.int64))
+        loss = F.cross_entropy(module(inputs), targets)
+        assert losses[step] == pytest.approx(loss.item(), abs=1e-5)
+        for group in oracle.param_groups:
+            group["lr"] = float(rate)
+        oracle.zero_grad()
+        loss.backward()
+        oracle.step()
+
+
+def test_clipping_bounds_the_update(corpus):
+    engine = build(SMALL.with_changes(optimizer="sgd", clip=0.01, weight_decay=0.0), corpus)
+    before = {name: array.copy() for name, array in engine.weights().items()}
+    engine.run(batches(corpus, 1), np.array([1.0]), 0)
+    squares = [((array - before[name]) ** 2).sum() for name, array in engine.weights().items()]
+    assert np.sqrt(sum(squares)) == pytest.approx(0.01, rel=1e-3)
+
+
+def test_weight_decay_shrinks_matrices_and_spares_biases_and_norms(corpus):
+    recipe = SMALL.with_changes(optimizer="sgd", weight_decay=0.5, norm="layer", bias="all", bias_scale=1.0)
+    decayed, plain = build(recipe, corpus), build(recipe.with_changes(weight_decay=0.0), corpus)
+    for engine in (decayed, plain):
+        engine.run(batches(corpus, 1), np.array([0.1]), 0)
+    start = MLP(recipe, corpus.vocabulary.vocab_size, torch.Generator().manual_seed(1)).state_dict()
+    for name, array in plain.weights().items():
+        shrinkage = 0.1 * 0.5 * start[name].numpy() if array.ndim == 2 else 0
+        np.testing.assert_allclose(array - decayed.weights()[name], shrinkage, atol=1e-6)
+
+
+def test_it_stops_before_the_first_step_whose_loss_is_not_finite(corpus):
+    engine = build(SMALL.with_changes(optimizer="sgd", activation="relu"), corpus)
+    result = engine.run(batches(corpus, 50), np.full(50, 1e30), 0)
+    assert result.failed_loss is not None
+    assert not np.isfinite(result.failed_loss)
+    assert len(result.losses) < 50
+    assert np.isfinite(result.losses).all()
+
+
+def test_a_device_that_is_not_there_is_said(corpus):
+    with pytest.raises(EngineError, match="nonsense.*cannot be used here"):
+        build(SMALL.with_changes(device="nonsense"), corpus)

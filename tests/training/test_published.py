@@ -1,0 +1,72 @@
+"""The seeded recipes of the lectures give the printed digits again."""
+
+import numpy as np
+import pytest
+
+import moreish
+from moreish.training.checkpoint import Checkpoint
+
+LECTURE = {
+    **{"split": "published", "context": 3, "embedding": 10, "hidden": (200,), "seed": 2147483647, "draws": "lecture"},
+    **{"optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 0.0, "batch": 32, "keep": "last", "engine": "autograd"},
+    **{"head_init": "normal", "head_scale": 0.01, "head_bias_scale": 0.0, "warmup": 0.0},
+}
+KAIMING = LECTURE | {"bias_scale": 0.01}
+BATCHNORM = LECTURE | {"norm": "batch", "norm_convention": "notebook"}
+DEEP = LECTURE | {
+    **{"hidden": (100,) * 5, "gain": 1.0, "norm": "batch", "norm_output": True, "norm_convention": "lecture"},
+    **{"head_init": None, "head_scale": 0.1},
+}
+
+BATCHNORM_LOSSES = [
+    *(3.3239, 2.0322, 2.5675, 2.0125, 2.2446, 1.8897, 2.0785, 2.3681, 2.2918, 2.0238),
+    *(2.3673, 2.3132, 1.6414, 1.9311, 2.2231, 2.0027, 2.0997, 2.4949, 2.0199, 2.1707),
+]
+
+
+def losses_and_nll(names_file, out, recipe, **budget) -> tuple[np.ndarray, dict[str, float]]:
+    run = moreish.train(names_file, out=out, **recipe, **budget)
+    checkpoint = Checkpoint.load(run.path)
+    assert checkpoint is not None
+    assert run.results is not None
+    return checkpoint.history.all_losses(), run.results["nll"]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "first", "ten_thousandth"), [(KAIMING, 3.3179, 2.1910), (BATCHNORM, 3.3239, 2.0322)], ids=str
+)
+def test_minibatch_losses_of_lecture_3(names_file, tmp_path, recipe, first, ten_thousandth):
+    losses, _ = losses_and_nll(names_file, tmp_path / "run", recipe, schedule="constant", steps=10_001, eval_every=10_001)
+    assert f"{losses[0]:.4f}" == f"{first:.4f}"
+    assert f"{losses[10_000]:.4f}" == f"{ten_thousandth:.4f}"
+
+
+def test_deep_network_of_lecture_3(names_file, tmp_path):
+    run = moreish.train(
+        *(names_file,), out=tmp_path / "run", **DEEP, schedule="constant", steps=1_001, eval_every=1_001
+    )
+    checkpoint = Checkpoint.load(run.path)
+    assert checkpoint is not None
+    assert run.results is not None
+    assert f"{checkpoint.history.all_losses()[0]:.4f}" == "3.2870"
+    assert run.results["nll"]["train"] == pytest.approx(2.4002976, abs=1e-6)
+    assert run.results["nll"]["validation"] == pytest.approx(2.3982466, abs=1e-6)
+    names = [item.text for item in moreish.load(run).generate(6, seed=2147483657, draws="lecture", allow_repeats=True)]
+    assert names == ["carpah", "qarlileif", "jmrix", "thty", "sacansa", "jazhnte"]
+
+
+@pytest.mark.slow
+def test_mlp_kaiming_in_full(names_file, tmp_path):
+    _, nll = losses_and_nll(names_file, tmp_path / "run", KAIMING, schedule="step", steps=200_000, eval_every=200_000)
+    assert nll["train"] == pytest.approx(2.0376642, abs=1e-6)
+    assert nll["validation"] == pytest.approx(2.1069896, abs=1e-6)
+
+
+@pytest.mark.slow
+def test_mlp_batchnorm_in_full(names_file, tmp_path):
+    losses, nll = losses_and_nll(
+        *(names_file, tmp_path / "run", BATCHNORM), schedule="step", steps=200_000, eval_every=200_000
+    )
+    assert [f"{loss:.4f}" for loss in losses[::10_000]] == [f"{loss:.4f}" for loss in BATCHNORM_LOSSES]
+    assert nll["train"] == pytest.approx(2.0674145, abs=1e-6)
+    assert nll["validation"] == pytest.approx(2.1056840, abs=1e-6)
