@@ -300,7 +300,7 @@ def _check_number(
         return
     what = "a whole number" if kind is int else "a number"
     bound = f"of at least {least:g}" if is_least_allowed else f"greater than {least:g}"
-    limit = "" if most in (math.inf, 2**40, 2**63 - 1) else f" and at most {most:,g}"
+    limit = "" if most in (math.inf, 2**40, 2**63 - 1) else f" and at most {most:,.10g}"
     raise RecipeError(f"{name} is {value!r}; expected {what} {bound}{limit}.")
 
 
