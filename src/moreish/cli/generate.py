@@ -1,0 +1,63 @@
+"""`moreish generate`: new items, or more running text."""
+
+import sys
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from moreish.cli.items import print_items
+from moreish.cli.options import JsonOption, ModelArgument, number_option
+from moreish.cli.printing import print_json
+
+
+def generate(
+    model: ModelArgument,
+    num_items: Annotated[Any, number_option("-n", "How many [20; of running text 1]")] = None,
+    new_only: Annotated[bool, typer.Option("--new-only", help="None that stands in the training file")] = False,
+    start: Annotated[str, typer.Option(metavar="PREFIX", help="What each begins with", show_default=False)] = "",
+    temperature: Annotated[Any, number_option("--temperature", "Below 1 more usual, above 1 more daring [1]")] = None,
+    top_k: Annotated[Any, number_option("--top-k", "Draw from the k most probable characters only [all]")] = None,
+    top_p: Annotated[Any, number_option("--top-p", "Draw from the most probable with total probability p [1]")] = None,
+    min_length: Annotated[Any, number_option("--min-length", "Characters of an item, at least")] = None,
+    max_length: Annotated[Any, number_option("--max-length", "Characters of an item, at most [1000]")] = None,
+    length: Annotated[Any, number_option("--length", "Characters of running text [500]")] = None,
+    seed: Annotated[Any, number_option("--seed", "Another seed gives other items [1]")] = None,
+    allow_repeats: Annotated[bool, typer.Option("--allow-repeats", help="The items need not be distinct")] = False,
+    nearest: Annotated[
+        bool, typer.Option("--nearest", help="Add the closest training item and its edit distance")
+    ] = False,
+    draws: Annotated[
+        str | None,
+        typer.Option(metavar="streams|lecture", help="Each item its own random stream, or as in the lectures"),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Generate with a trained model: one item a line, or running text.
+
+    On a terminal, items that stand in the training file are marked; into a file or a pipe goes the text alone.
+    """
+    numbers = {
+        "num_items": num_items,
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "min_length": min_length,
+        "max_length": max_length,
+        "length": length,
+        "seed": seed,
+        "draws": draws,
+    }
+    from moreish import load
+
+    items = load(model).generate(
+        start=start,
+        new_only=new_only,
+        allow_repeats=allow_repeats,
+        nearest=nearest,
+        **{name: value for name, value in numbers.items() if value is not None},
+    )
+    if json:
+        print_json({"items": [asdict(item) for item in items]})
+    else:
+        print_items(items, is_marked=sys.stdout.isatty())

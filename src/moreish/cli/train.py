@@ -1,0 +1,127 @@
+"""`moreish train`: from a file to a run, its figures and its first items."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from moreish.cli.options import (
+    ColumnOption,
+    ContextOption,
+    EncodingOption,
+    JsonOption,
+    KindOption,
+    NormalizationOption,
+    SplitOption,
+    given,
+    setting,
+)
+from moreish.cli.printing import print_json, say
+from moreish.cli.results import show_run
+
+if TYPE_CHECKING:
+    from moreish.cli.progress import Progress
+
+_EXIT_INTERRUPTED = 130
+
+
+def train(
+    file: Annotated[
+        str | None, typer.Argument(metavar="FILE", help="A text file, a data set by name, or - [names]")
+    ] = None,
+    out: Annotated[str | None, typer.Option(metavar="RUN", help="Directory of the run [runs/NAME-N]")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out")] = False,
+    origin: Annotated[
+        str | None, typer.Option("--recipe", metavar="RUN|FILE.toml", help="Repeat a run, or take fields from a file")
+    ] = None,
+    kind: KindOption = None,
+    steps: Annotated[Any, setting("steps", "Updates")] = None,
+    minutes: Annotated[Any, setting("minutes", "Time budget instead of --steps, such as 0.5")] = None,
+    seed: Annotated[Any, setting("seed", "Of every random stream")] = None,
+    model: Annotated[Any, setting("model", "A network, or counting")] = None,
+    context: ContextOption = None,
+    embedding: Annotated[Any, setting("embedding", "Size of the embedding")] = None,
+    hidden: Annotated[Any, setting("hidden", "Sizes of the hidden layers")] = None,
+    activation: Annotated[Any, setting("activation", "Of the hidden layers")] = None,
+    norm: Annotated[Any, setting("norm", "Normalisation before the activation")] = None,
+    optimizer: Annotated[Any, setting("optimizer", "Rule of the update")] = None,
+    learning_rate: Annotated[Any, setting("learning_rate", "At the top of the schedule")] = None,
+    schedule: Annotated[Any, setting("schedule", "Course of the learning rate")] = None,
+    batch: Annotated[Any, setting("batch", "Examples a step")] = None,
+    dropout: Annotated[Any, setting("dropout", "Probability after each hidden activation")] = None,
+    weight_decay: Annotated[Any, setting("weight_decay", "Of weights and embedding, decoupled")] = None,
+    clip: Annotated[Any, setting("clip", "Largest norm of the gradient [no limit]")] = None,
+    eval_every: Annotated[Any, setting("eval_every", "Steps between validations [about 25 in a training]")] = None,
+    patience: Annotated[Any, setting("patience", "Validations without improvement before it stops [no limit]")] = None,
+    keep: Annotated[Any, setting("keep", "Weights that were best on validation, or the last")] = None,
+    split: SplitOption = None,
+    encoding: EncodingOption = None,
+    column: ColumnOption = None,
+    normalization: NormalizationOption = None,
+    order: Annotated[Any, setting("order", "Of --model ngram [what is best on validation]")] = None,
+    smoothing: Annotated[Any, setting("smoothing", "Of --model bigram: added to every count")] = None,
+    init: Annotated[Any, setting("init", "Scheme of the hidden weights")] = None,
+    gain: Annotated[Any, setting("gain", "Of the hidden weights [the activation's]")] = None,
+    bias: Annotated[Any, setting("bias", "Biases in every layer, or none where a norm follows")] = None,
+    bias_scale: Annotated[Any, setting("bias_scale", "Hidden biases are N(0, 1) times this [all zero]")] = None,
+    head_init: Annotated[Any, setting("head_init", "Scheme of the output layer [that of --init]")] = None,
+    head_scale: Annotated[Any, setting("head_scale", "Factor on the output weights")] = None,
+    head_bias_scale: Annotated[
+        Any, setting("head_bias_scale", "Output biases are N(0, 1) times this [all zero]")
+    ] = None,
+    norm_output: Annotated[bool | None, setting("norm_output", "Normalise after the output layer too")] = None,
+    norm_convention: Annotated[Any, setting("norm_convention", "Whose batch norm")] = None,
+    momentum: Annotated[Any, setting("momentum", "Of --optimizer momentum")] = None,
+    beta1: Annotated[Any, setting("beta1", "Of --optimizer adamw")] = None,
+    beta2: Annotated[Any, setting("beta2", "Of --optimizer adamw")] = None,
+    warmup: Annotated[Any, setting("warmup", "Share of the training in which the rate rises")] = None,
+    decay_at: Annotated[Any, setting("decay_at", "Of --schedule step: share after which the rate drops")] = None,
+    decay_factor: Annotated[Any, setting("decay_factor", "Share of the rate that is left at the end")] = None,
+    draws: Annotated[Any, setting("draws", "A random stream for each purpose, or the notebooks' one")] = None,
+    engine: Annotated[Any, setting("engine", "What carries out the steps")] = None,
+    device: Annotated[Any, setting("device", "Such as cpu or cuda")] = None,
+    threads: Annotated[Any, setting("threads", "Of the processor")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Train on a file, or on the bundled names; show what the model reached and what it makes.
+
+    What stands in [brackets] holds where an option is left out and --recipe does not say otherwise.
+    """
+    changes = given(locals())
+    from moreish import train as train_model
+    from moreish.cli.progress import progress
+
+    with progress() as follower:
+        try:
+            run = train_model(file, out=out, resume=resume, recipe=origin, observers=[follower], **changes)
+        except KeyboardInterrupt:
+            follower.close()
+            _end_interrupted(follower, out)
+    results = run.results
+    if results is None:
+        _end_interrupted(follower, out)
+    if not follower.has_begun:
+        say(f"The training in {run.path} is finished; here are its results. To train longer, train a new run.")
+    if json:
+        print_json(results)
+    else:
+        show_run(run, results)
+
+
+def _end_interrupted(follower: "Progress", out: str | None) -> NoReturn:
+    run = follower.run or _run_in(out)
+    if run is None:
+        say("Interrupted before the training began; nothing was saved.")
+    else:
+        ended = follower.ended
+        what = f"Interrupted after step {ended.step:,}; everything is saved." if ended else "Interrupted."
+        say(f"{what} To go on:\n  moreish train --out {shlex.quote(str(run))} --resume")
+    raise typer.Exit(_EXIT_INTERRUPTED)
+
+
+def _run_in(out: str | None) -> Path | None:
+    """The run that stands in the directory that was asked for, if it came so far."""
+    from moreish.training.run import is_run
+
+    return Path(out) if out is not None and is_run(Path(out)) else None
