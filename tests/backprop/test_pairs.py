@@ -17,12 +17,12 @@ from moreish.backprop.batch_norm import CONVENTIONS, batch_norm_backward, batch_
 from moreish.backprop.cross_entropy import cross_entropy_backward, cross_entropy_forward
 from moreish.backprop.dropout import dropout_backward, dropout_forward
 from moreish.backprop.embedding import embedding_backward, embedding_forward, one_hot
-from moreish.models.erf import erf
 from moreish.backprop.joining import JOININGS
 from moreish.backprop.layer_norm import layer_norm_backward, layer_norm_forward
 from moreish.backprop.linear import linear_backward, linear_forward
 from moreish.draws import dropout_mask
 from moreish.errors import InputError, ShapeError
+from moreish.models.erf import erf
 
 sizes = st.integers(1, 6)
 seeds = st.integers(0, 2**32 - 1)
