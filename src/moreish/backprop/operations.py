@@ -36,6 +36,7 @@ class Operation(NamedTuple):
 
 
 def embedding() -> Operation:
+    """The rows of the table for the ids of the contexts."""
     return Operation(
         "emb",
         ("C", "Xb"),
@@ -48,6 +49,7 @@ def embedding() -> Operation:
 
 
 def join(name: str, x: str, joining: Joining) -> Operation:
+    """What stands at neighbouring positions, side by side."""
     return Operation(
         name,
         (x,),
@@ -57,6 +59,7 @@ def join(name: str, x: str, joining: Joining) -> Operation:
 
 
 def linear(name: str, x: str, W: str, b: str) -> Operation:
+    """x @ W + b over any leading axes."""
     return Operation(
         name,
         (x, W, b),
@@ -139,6 +142,7 @@ def norm(bn: str, s: str, correction: int, epsilon: float) -> list[Operation]:
 
 
 def activation(name: str, hpreact: str, kind: str) -> Operation:
+    """The nonlinearity `kind`, element by element."""
     if kind == "tanh":
         return Operation(name, (hpreact,), np.tanh, lambda dh, h, hpreact: ((1 - h**2) * dh,))  # dhpreact
     if kind == "relu":
