@@ -62,7 +62,9 @@ def test_what_was_saved_goes_on_bit_for_bit(corpus, changes):
     whole.run(positions, rates, 0)
     first.run(positions[:5], rates[:5], 0)
     second.run(positions[:3], rates[:3] * 9, 0)  # a state that restoring has to replace wholly
-    copies = [{name: array.copy() for name, array in part.items()} for part in (first.weights(), first.optimizer_state())]
+    copies = [
+        {name: array.copy() for name, array in part.items()} for part in (first.weights(), first.optimizer_state())
+    ]
     second.restore(*copies)
     second.run(positions[5:], rates[5:], 5)
     for name, array in whole.weights().items():

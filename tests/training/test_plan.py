@@ -10,7 +10,9 @@ from moreish.training.plan import Record, StepPlan, TimePlan
 from moreish.training.schedule import rates
 
 
-@given(steps=st.integers(1, 5000), eval_every=st.one_of(st.none(), st.integers(1, 600)), resumed_at=st.integers(0, 5000))
+@given(
+    steps=st.integers(1, 5000), eval_every=st.one_of(st.none(), st.integers(1, 600)), resumed_at=st.integers(0, 5000)
+)
 def test_a_plan_in_steps_covers_what_is_left_once(steps, eval_every, resumed_at):
     plan = StepPlan(Recipe().with_changes(steps=steps, eval_every=eval_every))
     step = resumed_at
@@ -52,7 +54,7 @@ def test_repeating_a_timed_run_replays_its_record_at_any_speed(tmp_path):
 
 
 def test_resuming_finishes_the_recorded_chunk_and_uses_the_time_left(tmp_path):
-    _, step, seconds = carry_out(TimePlan(TIMED, tmp_path, 10.0, Record()), 500.0, until=20.0)
+    _, _, seconds = carry_out(TimePlan(TIMED, tmp_path, 10.0, Record()), 500.0, until=20.0)
     recorded = Record.read(tmp_path).chunks[-1]
     middle = (recorded.first_step + recorded.last_step) // 2
     plan = TimePlan(TIMED, tmp_path, 10.0, Record.read(tmp_path))

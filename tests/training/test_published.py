@@ -7,15 +7,33 @@ import moreish
 from moreish.training.checkpoint import Checkpoint
 
 LECTURE = {
-    **{"split": "published", "context": 3, "embedding": 10, "hidden": (200,), "seed": 2147483647, "draws": "lecture"},
-    **{"optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 0.0, "batch": 32, "keep": "last", "engine": "autograd"},
-    **{"head_init": "normal", "head_scale": 0.01, "head_bias_scale": 0.0, "warmup": 0.0},
+    "split": "published",
+    "context": 3,
+    "embedding": 10,
+    "hidden": (200,),
+    "seed": 2147483647,
+    "draws": "lecture",
+    "optimizer": "sgd",
+    "learning_rate": 0.1,
+    "weight_decay": 0.0,
+    "batch": 32,
+    "keep": "last",
+    "engine": "autograd",
+    "head_init": "normal",
+    "head_scale": 0.01,
+    "head_bias_scale": 0.0,
+    "warmup": 0.0,
 }
 KAIMING = LECTURE | {"bias_scale": 0.01}
 BATCHNORM = LECTURE | {"norm": "batch", "norm_convention": "notebook"}
 DEEP = LECTURE | {
-    **{"hidden": (100,) * 5, "gain": 1.0, "norm": "batch", "norm_output": True, "norm_convention": "lecture"},
-    **{"head_init": None, "head_scale": 0.1},
+    "hidden": (100,) * 5,
+    "gain": 1.0,
+    "norm": "batch",
+    "norm_output": True,
+    "norm_convention": "lecture",
+    "head_init": None,
+    "head_scale": 0.1,
 }
 
 BATCHNORM_LOSSES = [
@@ -36,7 +54,9 @@ def losses_and_nll(names_file, out, recipe, **budget) -> tuple[np.ndarray, dict[
     ("recipe", "first", "ten_thousandth"), [(KAIMING, 3.3179, 2.1910), (BATCHNORM, 3.3239, 2.0322)], ids=str
 )
 def test_minibatch_losses_of_lecture_3(names_file, tmp_path, recipe, first, ten_thousandth):
-    losses, _ = losses_and_nll(names_file, tmp_path / "run", recipe, schedule="constant", steps=10_001, eval_every=10_001)
+    losses, _ = losses_and_nll(
+        names_file, tmp_path / "run", recipe, schedule="constant", steps=10_001, eval_every=10_001
+    )
     assert f"{losses[0]:.4f}" == f"{first:.4f}"
     assert f"{losses[10_000]:.4f}" == f"{ten_thousandth:.4f}"
 

@@ -2,31 +2,22 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from threadpoolctl import threadpool_limits
 
-from moreish.corpus import Corpus, read_corpus, spool_standard_input
-from moreish.draws import seed_for
-from moreish.engines import Choice, build_engine
+from moreish.corpus import SPLITS, Corpus, read_corpus, spool_standard_input
 from moreish.errors import RecipeError, RunError
 from moreish.models.load import predictor
-from moreish.models.mlp import MLP
-from moreish.observers import Observer, Prepared, Started
+from moreish.observers import Observer, Prepared
 from moreish.recipe import Recipe
 from moreish.storage import load_model, write_json
-from moreish.training.checkpoint import Checkpoint
 from moreish.training.counted import count_model
-from moreish.training.evaluation import SPLITS, baselines, evaluate
-from moreish.training.loop import Loop
-from moreish.training.plan import Plan, Record, StepPlan, TimePlan
+from moreish.training.evaluation import baselines, evaluate
+from moreish.training.plan import Record
 from moreish.training.run import RESULTS_FILE, Run, free_directory, is_run, make_directory
-
-_SECONDS_TO_FINISH = 0.5  # writing results, and the first names after them
 
 
 def train(
@@ -41,8 +32,8 @@ def train(
     """Train a model on a text file.
 
     Args:
-        file: a path, "-" for standard input, or the name of a data set; None takes that of a run to be repeated, else the
-            bundled names.
+        file: a path, "-" for standard input, or the name of a data set; None takes that of a run to be repeated, else
+            the bundled names.
         out: directory of the run; None takes the next free `runs/NAME-N`.
         resume: go on with the run in `out` to the same end as if it had not been stopped; where `out` holds no run yet,
             begin.
@@ -67,7 +58,7 @@ def train(
         corpus = _read_again(run, run.recipe)
     else:
         run, corpus = _begin(file, out, recipe, changes)
-    with _threads(run.recipe.threads):
+    with threadpool_limits(limits=run.recipe.threads):
         _train(run, corpus, observers, began)
     return run
 
@@ -149,7 +140,12 @@ def _train(run: Run, corpus: Corpus, observers: Sequence[Observer], began: float
     )
     for observer in observers:
         observer.observe(prepared)
-    facts = _count(run, corpus) if run.recipe.is_counted else _train_network(run, corpus, observers, began)
+    if run.recipe.is_counted:
+        facts = count_model(run, corpus)
+    else:
+        from moreish.training.network import train_network  # loads PyTorch, which nothing else here needs
+
+        facts = train_network(run, corpus, observers, began)
     if facts is None:
         return
     model = load_model(run.path)
@@ -159,83 +155,3 @@ def _train(run: Run, corpus: Corpus, observers: Sequence[Observer], began: float
     for name in ("standard_error", "bits_per_character", "perplexity", "num_characters", "is_sample"):
         results[name] = {split: getattr(nll, name) for split, nll in nlls.items()}
     write_json(run.path / RESULTS_FILE, results | {"baselines": prepared.baselines})
-
-
-def _count(run: Run, corpus: Corpus) -> dict[str, Any]:
-    began = time.perf_counter()
-    num_parameters = count_model(run, corpus)
-    seconds = time.perf_counter() - began
-    return _facts("counting", "the model is made by counting", 0, seconds, num_parameters)
-
-
-def _train_network(run: Run, corpus: Corpus, observers: Sequence[Observer], began: float) -> dict[str, Any] | None:
-    recipe = run.recipe
-    initialisation, minibatches = _generators(recipe)
-    module = MLP(recipe, corpus.vocabulary.vocab_size, initialisation)
-    num_parameters = sum(parameter.numel() for parameter in module.parameters())
-    choice = build_engine(recipe, module, corpus)
-    checkpoint = Checkpoint.load(run.path)
-    plan = _make_plan(run, corpus, choice, began)
-    loop = Loop(run, corpus, choice.engine, minibatches, plan, observers, checkpoint)
-    started = Started(
-        *(run.path, loop.position.step, plan.num_steps, plan.seconds, num_parameters),
-        engine=choice.engine.name,
-        reason=choice.reason,
-    )
-    for observer in observers:
-        observer.observe(started)
-    if loop.carry_out() == "interrupted":
-        return None
-    position = loop.position
-    facts = _facts(choice.engine.name, choice.reason, position.step, position.seconds, num_parameters)
-    return facts | {"best_step": position.best_step}
-
-
-def _facts(engine: str, reason: str, steps: int, seconds: float, num_parameters: int) -> dict[str, Any]:
-    speed = steps / seconds if seconds > 0 else 0.0
-    return {
-        "engine": engine,
-        "engine_reason": reason,
-        "steps": steps,
-        "seconds": seconds,
-        "steps_per_second": speed,
-        "parameters": num_parameters,
-    }
-
-
-def _generators(recipe: Recipe) -> tuple[torch.Generator, torch.Generator]:
-    """Of initialisation and minibatches: one each, or the same one in the order of the notebooks."""
-    if recipe.draws == "lecture":
-        generator = torch.Generator().manual_seed(recipe.seed)
-        return generator, generator
-    purposes = ("initialisation", "minibatches")
-    first, second = (torch.Generator().manual_seed(seed_for(recipe.seed, purpose)) for purpose in purposes)
-    return first, second
-
-
-def _make_plan(run: Run, corpus: Corpus, choice: Choice, began: float) -> Plan:
-    recipe = run.recipe
-    if recipe.minutes is None:
-        return StepPlan(recipe)
-    before = time.perf_counter()
-    untrained = predictor(recipe, corpus.vocabulary.vocab_size, choice.engine.weights())
-    num_validated = evaluate(untrained, corpus, "validation").num_characters
-    seconds = time.perf_counter() - before
-    num_evaluated = sum(
-        int((blocks.stops - blocks.starts).sum())
-        for blocks in (corpus.blocks(split, recipe.context) for split in SPLITS)
-    )
-    reserve = before - began + seconds * (1 + num_evaluated / num_validated) + _SECONDS_TO_FINISH
-    return TimePlan(recipe, run.path, reserve, Record.read(run.path))
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Hold PyTorch and NumPy to a number of threads, and put back what was set before."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        with threadpool_limits(limits=count):
-            yield
-    finally:
-        torch.set_num_threads(before)
