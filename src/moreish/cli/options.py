@@ -1,8 +1,8 @@
 """Options that stand for fields of a recipe.
 
-Choices, defaults and checks are the recipe's: an option passes on what was typed, and the recipe says what it expected, in
-one place for Python and the command line. None means "not given", so that a recipe or run that is gone on with keeps its
-own value.
+Choices, defaults and checks are the recipe's: an option passes on what was typed, and the recipe says what it expected,
+in one place for Python and the command line. None means "not given", so that a recipe or run that is gone on with keeps
+its own value.
 """
 
 from collections.abc import Mapping

@@ -10,7 +10,8 @@ from moreish.observers import ChunkDone, Ended, Evaluated, Event, Prepared, Star
 
 _SMOOTHING = 0.99  # of the minibatch NLL: an average over about the last hundred steps
 _SHARE_BETWEEN_LINES = 0.1
-_LINE_WIDTH = 95
+_LINE_WIDTH = 85
+_NARROWEST_BAR = 10
 
 
 class Progress:
@@ -79,18 +80,18 @@ class Progress:
 
     def describe(self) -> str:
         """Where the training stands, in one line; what matters less stands where a narrow terminal cuts it off."""
-        parts = [f"{self._progress:4.0%}"]
+        parts = [f"{self._progress:3.0%}"]
         if self._progress > 0:
             parts.append(f"{duration(self._seconds * (1 - self._progress) / self._progress)} left")
         if self._seconds > 0:
             parts.append(f"{self._step / self._seconds:,.0f} steps/s")
         if self._weight > 0:
-            parts.append(f"NLL {self._sum / self._weight:.4f} minibatch")
-        if self._validation is not None:
-            parts.append(f"{self._validation.validation_nll:.4f} validation")
-            if self._best_nll is not None and not self._validation.is_best:
-                parts.append(f"{self._best_nll:.4f} best")
-        return "  ".join(parts)
+            nll = f"NLL {self._sum / self._weight:.3f} minibatch"
+            if self._validation is not None:
+                nll += f" {self._validation.validation_nll:.3f} validation"
+                nll += f" {self._best_nll:.3f} best" if self._best_nll and not self._validation.is_best else ""
+            parts.append(nll)
+        return ", ".join(parts)
 
     def _say_prepared(self, event: Prepared) -> None:
         sizes = ", ".join(f"{number:,} ({split})" for split, number in event.num_predicted.items())
@@ -131,25 +132,27 @@ class LiveProgress(Progress):
         super().observe(event)
 
     def show(self) -> None:
-        if self._bar is None:
-            self._begin()
+        self._bar = self._bar or self._begin()
         self._bar.update(0, completed=self._progress, description=self.describe())
 
     def close(self) -> None:
         if self._moving is not None:
             self._moving.stop()
 
-    def _begin(self) -> None:
+    def _begin(self) -> Any:
         from rich.console import Console
-        from rich.progress import BarColumn, TextColumn
+        from rich.progress import BarColumn, ProgressColumn, TextColumn
         from rich.progress import Progress as RichProgress
 
         console = Console(stderr=True)
         room = console.width - _LINE_WIDTH
-        columns = [TextColumn("{task.description}", markup=False)] + [BarColumn(min(room, 40))] * (room >= 10)
-        self._moving = self._bar = RichProgress(*columns, console=console, refresh_per_second=5)
-        self._bar.add_task("", total=1.0)
-        self._bar.start()
+        columns: list[ProgressColumn] = [TextColumn("{task.description}", markup=False)]
+        if room >= _NARROWEST_BAR:
+            columns.append(BarColumn(min(room, 40)))
+        self._moving = bar = RichProgress(*columns, console=console, refresh_per_second=5)
+        bar.add_task("", total=1.0)
+        bar.start()
+        return bar
 
 
 def progress() -> Progress:

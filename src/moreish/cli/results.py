@@ -78,10 +78,11 @@ def _verdict(results: Mapping[str, Any]) -> str:
 def _print_first_items(run: "Run") -> None:
     from moreish import load
 
-    extent = {"length": _FIRST_TEXT_LENGTH} if run.recipe.kind == "text" else {"num_items": _NUM_FIRST_ITEMS}
+    is_text = run.recipe.kind == "text"
+    num_items, length = (1, _FIRST_TEXT_LENGTH) if is_text else (_NUM_FIRST_ITEMS, None)
     print()
     try:
-        print_items(load(run.path).generate(**extent, seed=run.recipe.seed), is_marked=True)
+        print_items(load(run.path).generate(num_items, length=length, seed=run.recipe.seed), is_marked=True)
     except ImpossibleRequestError as error:  # the training succeeded all the same
         print(error)
 
@@ -98,8 +99,7 @@ def _print_next_steps(run: "Run") -> None:
             [f"  moreish score {path} TEXT ...", "how likely texts are"],
         ]
     if not run.recipe.is_counted:
-        longer = (
-            f"--steps {2 * run.recipe.steps}" if run.recipe.steps else f"--minutes {2 * (run.recipe.minutes or 0):g}"
-        )
+        steps, minutes = run.recipe.steps, run.recipe.minutes
+        longer = f"--steps {2 * steps}" if steps else f"--minutes {2 * (minutes or 0):g}"
         rows.append([f"  moreish train --recipe {path} {longer}", "a longer training"])
     print_table(rows, "<<")

@@ -67,9 +67,7 @@ def train(
     bias_scale: Annotated[Any, setting("bias_scale", "Hidden biases are N(0, 1) times this [all zero]")] = None,
     head_init: Annotated[Any, setting("head_init", "Scheme of the output layer [that of --init]")] = None,
     head_scale: Annotated[Any, setting("head_scale", "Factor on the output weights")] = None,
-    head_bias_scale: Annotated[
-        Any, setting("head_bias_scale", "Output biases are N(0, 1) times this [all zero]")
-    ] = None,
+    head_bias_scale: Annotated[Any, setting("head_bias_scale", "Output biases, likewise [all zero]")] = None,
     norm_output: Annotated[bool | None, setting("norm_output", "Normalise after the output layer too")] = None,
     norm_convention: Annotated[Any, setting("norm_convention", "Whose batch norm")] = None,
     momentum: Annotated[Any, setting("momentum", "Of --optimizer momentum")] = None,
