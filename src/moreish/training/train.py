@@ -78,7 +78,8 @@ def _begin(
         if file is None and repeated is not None:
             corpus = _read_again(repeated, recipe)
         else:
-            corpus = read_corpus(spooled or (None if file is None else str(file)), recipe)
+            name = "standard input" if spooled else None
+            corpus = read_corpus(spooled or (None if file is None else str(file)), recipe, name)
         for split in SPLITS:
             corpus.predicted(split, recipe.context)
         stem = "input" if spooled else Path(corpus.source.name).name.split(".")[0]
@@ -118,7 +119,7 @@ def _reopen(
 
 
 def _read_again(run: Run, recipe: Recipe) -> Corpus:
-    corpus = read_corpus(str(run.data_path), recipe)
+    corpus = read_corpus(str(run.data_path), recipe, run.data["name"])
     if corpus.source.sha256 != run.data["sha256"]:
         raise RunError(
             f"{run.data_path} has changed since the run in {run.path} began (SHA-256 {corpus.source.sha256[:12]}…, "
