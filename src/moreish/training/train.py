@@ -75,15 +75,18 @@ def _begin(
         make_directory(Path(out))
     spooled = spool_standard_input() if file == "-" else None
     try:
-        if file is None and repeated is not None:
+        copied = spooled
+        if spooled is not None:
+            corpus = read_corpus(spooled, recipe, "standard input")
+        elif file is None and repeated is not None:
             corpus = _read_again(repeated, recipe)
+            copied = repeated.data_path if repeated.data["is_copy"] else None
         else:
-            name = "standard input" if spooled else None
-            corpus = read_corpus(spooled or (None if file is None else str(file)), recipe, name)
+            corpus = read_corpus(file, recipe)
         for split in SPLITS:
             corpus.predicted(split, recipe.context)
-        stem = "input" if spooled else Path(corpus.source.name).name.split(".")[0]
-        run = Run.create(Path(out) if out is not None else free_directory(stem), recipe, corpus, spooled)
+        stem = "input" if copied else Path(corpus.source.name).name.split(".")[0]
+        run = Run.create(Path(out) if out is not None else free_directory(stem), recipe, corpus, copied)
     finally:
         if spooled is not None:
             spooled.unlink()
