@@ -3,6 +3,7 @@
 import importlib.metadata
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -37,9 +38,23 @@ def test_the_package_and_its_help_load_nothing_heavy(program: str) -> None:
     assert loaded_by(program) == set()
 
 
-def test_generating_and_evaluating_load_no_pytorch() -> None:
-    program = "import moreish; moreish.load; import moreish.models.load, moreish.training.evaluation"
-    assert "torch" not in loaded_by(program)
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of a small network."""
+    directory = tmp_path_factory.mktemp("doors")
+    file = directory / "names.txt"
+    file.write_text("".join(f"{a}{b}{c}\n" for a in "mnkt" for b in "aeiou" for c in "rlns"))
+    return moreish.train(file, out=directory / "run", steps=10).path
+
+
+@pytest.mark.parametrize("arguments", [["generate", "{model}", "-n", "3"], ["score", "{model}", "mar"]])
+def test_what_a_network_made_is_used_without_pytorch(model: Path, arguments: list[str]) -> None:
+    argv = ["moreish", *(argument.format(model=model) for argument in arguments)]
+    assert "torch" not in loaded_by(f"sys.argv = {argv}; from moreish.cli import main; main()")
+
+
+def test_evaluating_needs_no_pytorch(model: Path) -> None:
+    assert "torch" not in loaded_by(f"import moreish; moreish.load({str(model)!r}).evaluate()")
 
 
 def test_the_module_runs_as_the_command_does() -> None:
