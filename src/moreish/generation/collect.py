@@ -130,14 +130,17 @@ def _texts(drawn: Drawn, vocabulary: Vocabulary) -> list[str]:
 def _explanation(request: Request, num_found: int, rejected: Counter[str]) -> str:
     attempts = num_found + rejected.total()
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in rejected.most_common())
+    settings = [("temperature", request.temperature), ("top_k", request.top_k), ("top_p", request.top_p)]
+    now = ", ".join(f"{name} {value:g}" for name, value in settings if value is not None)
     remedies = {
         "ask for fewer items": num_found > 0,
         "allow repeats (--allow-repeats)": rejected[_REPEATED] > 0,
         "leave out --new-only": rejected[_KNOWN] > 0,
-        f"raise the temperature ({request.temperature:g} now)": rejected[_REPEATED] + rejected[_KNOWN] > 0,
+        f"draw more freely ({now} now)": rejected[_REPEATED] + rejected[_KNOWN] > 0,
         "change the prefix or the lengths": rejected[_STUCK] + rejected[_EMPTY] > 0,
     }
-    advice = " or ".join(remedy for remedy, applies in remedies.items() if applies)
+    *others, last = (remedy for remedy, applies in remedies.items() if applies)
+    advice = f"{', '.join(others)} or {last}" if others else last
     return (
         f"{attempts:,} attempts gave {num_found:,} of {request.num_items:,} items: {reasons}. "
         f"{advice[0].upper()}{advice[1:]}."
