@@ -47,16 +47,16 @@ def clean_lines(pieces: Iterator[str], name: str) -> Iterator[Items]:
     """
     num_lines = 0
     pending = ""
-    for piece in pieces:
-        whole, line_feed, rest = (pending + piece).rpartition("\n")
+    piece = next(pieces, "")
+    while piece:
+        upcoming = next(pieces, "")
+        whole, line_feed, pending = (pending + piece + ("" if upcoming else "\n")).rpartition("\n")
         if line_feed:
-            yield _cleaned(whole + "\n", name, num_lines)
+            yield _cleaned(whole + line_feed, name, num_lines)
             num_lines += whole.count("\n") + 1
-        pending = rest
         if len(pending) > LONGEST_ITEM and len(pending.strip()) > LONGEST_ITEM:
             raise InputError(_long_message(pending, name, num_lines + 1))
-    if pending:
-        yield _cleaned(pending + "\n", name, num_lines)
+        piece = upcoming
 
 
 def _cleaned(text: str, name: str, num_lines: int) -> Items:
@@ -110,6 +110,6 @@ def _collapse(
 
 def _long_message(line: str, name: str, number: int) -> str:
     return (
-        f"Line {number:,} of {name} (“{shorten(line)}”) has more than {LONGEST_ITEM:,} characters; expected items of at most "
-        "that many, one a line. If the file is running text, pass --as text."
+        f"Line {number:,} of {name} (“{shorten(line)}”) has more than {LONGEST_ITEM:,} characters; expected items of "
+        "at most that many, one a line. If the file is running text, pass --as text."
     )

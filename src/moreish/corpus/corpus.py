@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moreish.corpus import datasets
-from moreish.corpus.encoding import Encoded, encode_lines, encode_text
+from moreish.corpus.encoding import encode_lines, encode_text
 from moreish.corpus.fingerprints import fingerprint_values, sort_distinct, symbol_values
 from moreish.corpus.preparation import Preparation, summarize
 from moreish.corpus.reading import spool, spool_standard_input, text_pieces
@@ -69,8 +69,8 @@ class Blocks:
 class Corpus:
     """One stream of ids: training, then validation, then test.
 
-    A list is a boundary, then each item with a boundary after it; every position but the first is predicted. Running text
-    is just its symbols, in three contiguous blocks.
+    A list is a boundary, then each item with a boundary after it; every position but the first is predicted. Running
+    text is just its symbols, in three contiguous blocks.
 
     Attributes:
         stream: ids, of the vocabulary's type.
@@ -106,7 +106,8 @@ class Corpus:
     def predicted(self, split: Split, context: int) -> range:
         """The positions that are predicted in a split.
 
-        The first `context` symbols of a block of running text are only seen, so that no context reaches into another split.
+        The first `context` symbols of a block of running text are only seen, so that no context reaches into another
+        split.
 
         Raises:
             InputError: the context is longer than the split.
@@ -158,8 +159,8 @@ class Corpus:
     def opening(self, context: int) -> NDArray[np.int64]:
         """Ids that generation begins with when no prefix is given, (T,).
 
-        A list's are boundaries. Running text's are those that end in the first line break of training with enough before
-        it, else the first of training.
+        A list's are boundaries. Running text's are those that end in the first line break of training with enough
+        before it, else the first of training.
 
         Raises:
             InputError: the context is longer than the training split.

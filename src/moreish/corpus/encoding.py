@@ -1,4 +1,4 @@
-"""From text to one stream of ids, in two passes: the first finds what decides, the second writes each symbol in its place.
+"""From text to one stream of ids, in two passes: the first finds what decides, the second writes every symbol.
 
 Only a piece of the text is held at a time, and some bytes an item, so that memory stays below 3 times the file's bytes.
 """
@@ -24,11 +24,12 @@ Cuts = tuple[int, int, int, int]
 
 _NUM_CODEPOINTS = 0x110000
 _BLOCK = 1 << 16
+_PIECES_KEPT = 32
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """The stream, its cuts and its vocabulary (see `moreish.corpus.corpus.Corpus`); of lists also what happened to lines.
+    """The stream, its cuts and its vocabulary, as in `moreish.corpus.corpus.Corpus`; and what became of lines.
 
     Attributes:
         assignment: where the items went; None for running text.
@@ -106,28 +107,29 @@ def encode_lines(pieces: Pieces, name: str, split: SplitName) -> Encoded:
     del fingerprints
 
     vocabulary = symbols.vocabulary(has_boundary=True, origin=name)
-    places, cuts = _places(np.frombuffer(lengths, np.uint16), assignment)
+    lengths_of = np.frombuffer(lengths, np.uint16)
+    places, cuts = _places(lengths_of, assignment)
     ids_of = _Ids(vocabulary)
     stream = np.empty(cuts[3], vocabulary.dtype)
     stream[0] = BOUNDARY_ID
     num_items = 0
     for codes, ends, _, _ in parts:
-        of_items = places[num_items : num_items + len(ends)].astype(np.int64)
-        _check_unchanged(len(of_items) == len(ends), name)
+        these = slice(num_items, num_items + len(ends))
         starts = np.concatenate(([0], ends + 1))[:-1]
-        of_symbols = np.repeat(of_items - starts, ends + 1 - starts) + np.arange(len(codes))
-        _check_unchanged(int(of_symbols.max(initial=0)) < len(stream), name)
+        _check_unchanged(np.array_equal(ends - starts, lengths_of[these]), name)
+        of_symbols = np.repeat(places[these] - starts, ends + 1 - starts)
+        of_symbols += np.arange(len(codes))
         stream[of_symbols] = ids_of(codes)
         num_items += len(ends)
     _check_unchanged(num_items == len(places), name)
     return Encoded(stream, cuts, vocabulary, assignment, num_blank, num_trimmed)
 
 
-def _places(lengths: NDArray[np.uint16], assignment: Assignment) -> tuple[Codes, Cuts]:
+def _places(lengths: NDArray[np.uint16], assignment: Assignment) -> tuple[NDArray[np.integer[Any]], Cuts]:
     """Where each item's symbols begin in the stream, (n,), and where each split does."""
     order = assignment.order
     size = int(lengths.sum(dtype=np.int64)) + len(lengths) + 1
-    places = np.empty(len(order), np.uint32 if size <= 1 << 32 else np.uint64)
+    places = np.empty(len(order), np.uint32 if size <= 1 << 32 else np.int64)
     cuts = [1]
     first = 0
     for num_items in assignment.num_items:
@@ -146,23 +148,26 @@ Piece = TypeVar("Piece")
 
 
 class _Replay(Generic[Piece]):
-    """What is gone through twice. A single piece is kept and not made again: short files are read once."""
+    """What is gone through twice. A few pieces are kept and not made again: short files are read once."""
 
     def __init__(self, make: Callable[[], Iterator[Piece]]) -> None:
         self._make = make
-        self._kept: list[Piece] | None = None
+        self._kept: list[Piece] = []
 
     def __iter__(self) -> Iterator[Piece]:
-        if self._kept is not None:
+        if self._kept:
             yield from self._kept
             return
-        num_pieces = 0
-        piece = None
+        kept: list[Piece] = []
+        is_short = True
         for piece in self._make():
-            num_pieces += 1
+            is_short = is_short and len(kept) < _PIECES_KEPT
+            if is_short:
+                kept.append(piece)
+            else:
+                kept.clear()
             yield piece
-        if num_pieces == 1 and piece is not None:
-            self._kept = [piece]
+        self._kept = kept
 
 
 class _Symbols:
@@ -174,7 +179,9 @@ class _Symbols:
 
     def add(self, codes: Codes) -> None:
         if codes.dtype == np.uint8:
-            self._ascii += bytes(set(codes.tobytes().translate(None, self._ascii)))
+            data = codes.tobytes()
+            while data := data.translate(None, self._ascii):
+                self._ascii += bytes(set(data[:1000]))
         else:
             self._is_present[codes] = True
 

@@ -4,10 +4,10 @@ The fingerprint of an item with code points c_0 … c_{n−1} is
 
     mix(n · G + Σ_i mix(c_i + 1) · (mix(i + 2²³) | 1))   modulo 2⁶⁴,   G = 0x9E3779B97F4A7C15
 
-where mix(v) is the v-th number of SplitMix64 with seed 0. Every symbol and every place has a factor that looks random, so anagrams differ;
-among ten million distinct items the chance of any two agreeing is about 3 in a million.
+where mix(v) is the v-th number of SplitMix64 with seed 0. Every symbol and every place has a factor that looks random,
+so anagrams differ; among ten million distinct items the chance of any two agreeing is about 3 in a million.
 
-Source of mix: Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators", figure 14 (variant 13 of Stafford).
+Source of mix: Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators", figure 14.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ _FIRST_PLACE = 1 << 23
 
 
 def mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The v-th numbers of SplitMix64 with seed 0: a bijection of 64-bit words in which every bit depends on every bit."""
+    """The v-th numbers of SplitMix64 with seed 0: a bijection of 64-bit words that mixes every bit into every bit."""
     mixed = values * _GOLDEN
     mixed ^= mixed >> np.uint64(30)
     mixed *= np.uint64(0xBF58476D1CE4E5B9)
@@ -45,10 +45,10 @@ def fingerprint_items(
 
     Args:
         codepoints: of all items and whatever stands between them, (m,); one byte each where all are ASCII.
-        starts: where the items begin, (n,).
-        stops: where they end, (n,); an item may be empty.
+        starts: where the items begin, (n,), ascending.
+        stops: where they end, (n,), before the next begins; an item may be empty.
     """
-    values = _ASCII_VALUES[codepoints] if codepoints.dtype == np.uint8 else symbol_values(codepoints)
+    values = _ASCII_VALUES.take(codepoints) if codepoints.dtype == np.uint8 else symbol_values(codepoints)
     return fingerprint_values(values, starts, stops)
 
 
@@ -56,15 +56,17 @@ def fingerprint_values(
     values: NDArray[np.uint64], starts: NDArray[np.int64], stops: NDArray[np.int64]
 ) -> NDArray[np.uint64]:
     """Like `fingerprint_items`, given `symbol_values` of every code point: a short table serves a long stream."""
-    lengths = stops - starts
-    firsts = np.cumsum(lengths) - lengths
-    places = np.arange(int(lengths.sum())) - np.repeat(firsts, lengths)
-    longest = int(lengths.max(initial=0))
-    factors = mix(np.arange(longest, dtype=np.uint64) + np.uint64(_FIRST_PLACE)) | np.uint64(1)
-    terms = values[places + np.repeat(starts, lengths)] * factors[places]
-    sums = np.add.reduceat(np.append(terms, np.uint64(0)), firsts) if len(firsts) else np.zeros(0, np.uint64)
-    sums[lengths == 0] = 0
-    return mix(sums + lengths.astype(np.uint64) * _GOLDEN)
+    if not len(starts):
+        return np.empty(0, np.uint64)
+    # What stands between two items takes part in the products and in no sum.
+    spans = np.diff(starts, append=len(values))
+    factors = mix(np.arange(int(spans.max()), dtype=np.uint64) + np.uint64(_FIRST_PLACE)) | np.uint64(1)
+    places = np.arange(int(starts[0]), len(values)) - np.repeat(starts, spans)
+    terms = np.zeros(len(places) + 1, np.uint64)
+    np.multiply(values[starts[0] :], factors.take(places), out=terms[:-1])
+    sums = np.add.reduceat(terms, np.stack((starts, stops), axis=1).ravel() - starts[0])[::2]
+    sums[starts == stops] = 0
+    return mix(sums + (stops - starts).astype(np.uint64) * _GOLDEN)
 
 
 def fingerprint_texts(texts: Sequence[str]) -> NDArray[np.uint64]:
@@ -93,7 +95,8 @@ def sort_distinct(fingerprints: NDArray[np.uint64]) -> NDArray[np.uint64]:
     kept = 0
     for first in range(0, len(fingerprints), 1 << 16):
         block = fingerprints[first : first + (1 << 16)]
-        is_new = np.append(not kept or block[0] != fingerprints[kept - 1], block[1:] != block[:-1])
+        is_new = np.append(True, block[1:] != block[:-1])
+        is_new[0] = not kept or block[0] != fingerprints[kept - 1]
         distinct = block[is_new]
         fingerprints[kept : kept + len(distinct)] = distinct
         kept += len(distinct)

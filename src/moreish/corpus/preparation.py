@@ -90,8 +90,8 @@ def _notes(preparation: Preparation) -> tuple[str, ...]:
     if any(preparation.leaks.values()):
         shares = {split: num / preparation.num_items_of[split] for split, num in preparation.leaks.items()}
         notes.append(
-            f"{shares['validation']:.1%} of the validation lines and {shares['test']:.1%} of the test lines also stand in "
-            "training, so their NLL flatters; --split distinct keeps the copies of a line together."
+            f"{shares['validation']:.1%} of the validation lines and {shares['test']:.1%} of the test lines also stand "
+            "in training, so their NLL flatters; --split distinct keeps the copies of a line together."
         )
     elif num_copies:
         copies = _count(num_copies, "line is a copy of another", "lines are copies of others")

@@ -1,4 +1,4 @@
-"""From the bytes of a file to its text, a piece at a time: decompressed, decoded, line ends and Unicode made uniform."""
+"""From the bytes of a file to its text, piece by piece: decompressed, decoded, line ends and Unicode made uniform."""
 
 import atexit
 import codecs
@@ -17,7 +17,7 @@ from typing import IO, Literal
 
 from moreish.errors import FileError, InputError
 
-CHUNK_BYTES = 1 << 18
+CHUNK_BYTES = 1 << 15
 
 # Unicode's stream-safe text has at most 30 marks in a row (UAX 15, section 13); no text has this many.
 _MARKS_AT_MOST = 1000
@@ -48,7 +48,7 @@ def text_pieces(
         with path.open("rb") as file:
             is_compressed = file.read(2) == b"\x1f\x8b"
             file.seek(0)
-            stream: IO[bytes] = gzip.open(file) if is_compressed else file
+            stream = gzip.GzipFile(fileobj=file) if is_compressed else file
             pieces = _decoded(stream, name, encoding, chunk_bytes)
             yield from _normalized(pieces) if normalization == "NFC" else pieces
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -95,7 +95,7 @@ def _check_encoding(encoding: str) -> None:
         ) from error
 
 
-def _decoded(file: IO[bytes], name: str, encoding: str, chunk_bytes: int) -> Iterator[str]:
+def _decoded(file: IO[bytes] | gzip.GzipFile, name: str, encoding: str, chunk_bytes: int) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(encoding)()
     newlines = io.IncrementalNewlineDecoder(None, translate=True)
     has_bytes_of_ascii = "a".encode(encoding) == b"a"
@@ -106,21 +106,17 @@ def _decoded(file: IO[bytes], name: str, encoding: str, chunk_bytes: int) -> Ite
         data = file.read(chunk_bytes)
         is_last = len(data) < chunk_bytes
         if has_bytes_of_ascii and b"\0" in data:
-            raise InputError(_binary_message(name, offset + data.index(0), data if not offset else b""))
+            raise InputError(_binary_message(name, offset + data.index(0), data if offset == 0 else b""))
         try:
             text = newlines.decode(decoder.decode(data, is_last), is_last)
         except UnicodeDecodeError as error:
             # The decoder may have held back bytes of the chunk before.
-            place = offset + len(data) - len(error.object) + error.start
-            raise InputError(
-                _encoding_message(name, encoding, error.object[error.start], place, error.object)
-            ) from error
+            place = offset + len(data) - len(error.object)
+            raise InputError(_encoding_message(name, encoding, error, place)) from error
         except UnicodeError as error:
-            raise InputError(
-                f"{name} is not text in {encoding} ({error}). Give its encoding with --encoding."
-            ) from error
+            raise InputError(f"{name} is not text in {encoding} ({error}). Pass the --encoding it has.") from error
         if "\0" in text:
-            raise InputError(_binary_message(name, offset, b""))
+            raise InputError(f"{name} is not text in {encoding}: it has zero characters. Pass the --encoding it has.")
         offset += len(data)
         if text and is_first_text:
             text = text.removeprefix("\ufeff")
@@ -142,13 +138,13 @@ def _normalized(pieces: Iterator[str]) -> Iterator[str]:
 
 
 def _last_cut(text: str) -> int:
-    """The last place where the text can be cut so that the parts' normal forms make up the whole's; 0 if there is none."""
+    """The last place where a text can be cut so that the parts' normal forms make up the whole's; 0 if nowhere."""
     first = max(0, len(text) - _MARKS_AT_MOST)
     return next((place for place in range(len(text) - 1, first, -1) if not can_combine(text[place])), first)
 
 
 def can_combine(character: str) -> bool:
-    """Whether a character may combine with what stands before it: marks, and vowels and finals of Hangul and Kirat Rai."""
+    """Whether a character may combine with the one before it: marks, and vowels and finals of Hangul and Kirat Rai."""
     if character.isascii():
         return False
     is_letter_that_combines = "\u1160" <= character <= "\u11ff" or "\U00016d60" <= character <= "\U00016d7f"
@@ -164,11 +160,12 @@ def _binary_message(name: str, offset: int, beginning: bytes) -> str:
     )
 
 
-def _encoding_message(name: str, encoding: str, byte: int, offset: int, data: bytes) -> str:
-    if offset == 0 and data.startswith(_UTF16_MARKS):
-        return _binary_message(name, 0, data)
-    is_utf8 = codecs.lookup(encoding).name == "utf-8"
-    remedy = (
-        "--encoding cp1252 if it is Western European text, or the encoding it has" if is_utf8 else "--encoding utf-8"
-    )
-    return f"{name} is not text in {encoding}: byte 0x{byte:02x} at offset {offset:,} does not fit. Pass {remedy}."
+def _encoding_message(name: str, encoding: str, error: UnicodeDecodeError, offset: int) -> str:
+    if offset == 0 and error.object.startswith(_UTF16_MARKS):
+        return _binary_message(name, 0, error.object)
+    byte = f"byte 0x{error.object[error.start]:02x} at offset {offset + error.start:,} does not fit"
+    if codecs.lookup(encoding).name == "utf-8":
+        return (
+            f"{name} is not text in {encoding}: {byte}. Pass the --encoding it has (often cp1252 for Western Europe)."
+        )
+    return f"{name} is not text in {encoding}: {byte}. Leave --encoding out if it is UTF-8, or pass the one it has."

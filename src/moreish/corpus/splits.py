@@ -2,13 +2,14 @@
 
 import random
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moreish.corpus.fingerprints import by_range
+from moreish.corpus.fingerprints import by_range, sort_distinct
 from moreish.errors import InputError
 
 Split = Literal["train", "validation", "test"]
@@ -37,8 +38,8 @@ class Assignment:
 def split_distinct(fingerprints: NDArray[np.uint64], name: str) -> Assignment:
     """No item in two splits: 80% of the distinct items train, 10% validate, 10% test; file order within a split.
 
-    The rank of an item's fingerprint decides, so that an item's copies stay together, and neither the seed nor the order
-    of the file matters: runs with different seeds compare.
+    The rank of an item's fingerprint decides, so that its copies stay together, and neither the seed nor the order of
+    the file matters: runs with different seeds compare.
 
     Args:
         fingerprints: of the items in file order, (n,).
@@ -46,14 +47,14 @@ def split_distinct(fingerprints: NDArray[np.uint64], name: str) -> Assignment:
     Raises:
         InputError: fewer than three distinct items.
     """
-    distinct_in = [len(np.unique(fingerprints[part])) for part in by_range(fingerprints)]
+    distinct_in = [len(sort_distinct(fingerprints[part])) for part in by_range(fingerprints)]
     num_distinct = sum(distinct_in)
     _check_num_distinct(num_distinct, name)
     num_train = max(1, min(int(0.8 * num_distinct), num_distinct - 2))
     stop_validation = max(num_train + 1, min(int(0.9 * num_distinct), num_distinct - 1))
     labels = np.zeros(len(fingerprints), np.uint8)
-    for rank in (num_train, stop_validation):
-        labels += fingerprints >= _value_of_rank(fingerprints, distinct_in, rank)
+    for threshold in _values_of_ranks(fingerprints, distinct_in, (num_train, stop_validation)):
+        labels += fingerprints >= threshold
     order = np.empty(len(fingerprints), _order_dtype(len(fingerprints)))
     filled = 0
     for label in range(3):
@@ -82,7 +83,7 @@ def split_published(fingerprints: NDArray[np.uint64], name: str) -> Assignment:
     num_distinct, leaks = 0, [0, 0, 0]
     for part in by_range(fingerprints):
         values, label_of = fingerprints[part], labels[part]
-        num_distinct += len(np.unique(values))
+        num_distinct += len(sort_distinct(values.copy()))
         trained = values[label_of == 0]
         for label in (1, 2):
             leaks[label] += int(np.isin(values[label_of == label], trained).sum())
@@ -117,10 +118,13 @@ def _check_num_distinct(num_distinct: int, name: str) -> None:
         )
 
 
-def _value_of_rank(fingerprints: NDArray[np.uint64], distinct_in: list[int], rank: int) -> np.uint64:
-    """The distinct fingerprint that has `rank` smaller ones; `distinct_in` counts those of every range."""
+def _values_of_ranks(
+    fingerprints: NDArray[np.uint64], distinct_in: list[int], ranks: tuple[int, ...]
+) -> Iterator[np.uint64]:
+    """The distinct fingerprints that have so many smaller ones; `distinct_in` counts those of every range."""
+    below = 0
     for part, num_distinct in zip(by_range(fingerprints), distinct_in, strict=True):
-        if rank < num_distinct:
-            return np.unique(fingerprints[part])[rank]
-        rank -= num_distinct
-    raise AssertionError("a rank is smaller than the number of distinct fingerprints")
+        inside = [rank - below for rank in ranks if below <= rank < below + num_distinct]
+        if inside:
+            yield from sort_distinct(fingerprints[part])[inside]
+        below += num_distinct

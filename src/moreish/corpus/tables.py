@@ -14,10 +14,10 @@ _LONGEST_ROW = 1 << 20
 def column_pieces(pieces: Iterator[str], name: str, column: str | None) -> Iterator[str]:
     """The fields of a column, each with a line feed after it, in pieces of text.
 
-    The separator is a comma, a semicolon or a tab, whichever the first row has most of. A column given by its name needs
-    a first row with the names, which is not an item. A number counts columns from 1, and then the first row is an item
-    like the others (a name that is a number is taken for a name). A field that a row lacks is blank; a line break inside
-    a quoted field becomes a space.
+    The separator is a comma, a semicolon or a tab, whichever the first row has most of. A column given by its name
+    needs a first row with the names, which is not an item. A number counts columns from 1, and then the first row is an
+    item like the others (a number that is a column's name is taken for the name). A field that a row lacks is blank; a
+    line break inside a quoted field becomes a space.
 
     Args:
         pieces: the text of the table.
@@ -58,9 +58,7 @@ def _place(header: list[str], name: str, column: str | None) -> tuple[int, bool]
         return names.index(column), False
     if column.isdecimal() and 1 <= int(column) <= len(names):
         return int(column) - 1, True
-    raise InputError(
-        f"{name} has no column {column!r}; its columns are {listed}. Give one of these, or a number from 1."
-    )
+    raise InputError(f"{name} has no column {column!r}; it has {listed}. Give one of these, or a number from 1.")
 
 
 def _lines(pieces: Iterator[str], name: str) -> Iterator[str]:
@@ -71,7 +69,7 @@ def _lines(pieces: Iterator[str], name: str) -> Iterator[str]:
             yield line + "\n"
         if len(pending) > _LONGEST_ROW:
             raise InputError(
-                f"{name} has a line of more than {_LONGEST_ROW:,} characters; expected a table with short rows."
+                f"{name} has a line of more than {_LONGEST_ROW:,} characters; expected a table of short rows."
             )
     if pending:
         yield pending

@@ -96,20 +96,20 @@ class Vocabulary:
         Raises:
             ModelFileError: it is not one.
         """
-        symbols, has_boundary, origin = (content.get(name) for name in ("symbols", "has_boundary", "origin"))
-        is_whole = isinstance(symbols, str) and isinstance(has_boundary, bool) and isinstance(origin, str)
-        if not is_whole or list(symbols) != sorted(set(symbols)):
+        symbols, has_boundary = content.get("symbols"), content.get("has_boundary")
+        is_whole = isinstance(symbols, str) and list(symbols) == sorted(set(symbols)) and isinstance(has_boundary, bool)
+        if not is_whole:
             raise ModelFileError(
-                "The vocabulary is damaged: expected distinct symbols in ascending order. Use an undamaged copy of the file."
+                "The vocabulary is damaged: expected distinct symbols in ascending order. Use an undamaged copy."
             )
-        return Vocabulary(tuple(symbols), has_boundary, origin)
+        return Vocabulary(tuple(content["symbols"]), content["has_boundary"], str(content.get("origin", "")))
 
     def _unknown_message(self, text: str, place: int, where: str) -> str:
         label = "" if where == "text" else f"{where} "
         origin = f", built from {self.origin}" if self.origin else ""
         return (
-            f"Character {text[place]!r} at position {place + 1} of {label}“{shorten(text, place)}” is not in the vocabulary "
-            f"({len(self.symbols)} characters{origin}). Leave it out, or train with a file that contains it."
+            f"Character {text[place]!r} at position {place + 1} of {label}“{shorten(text, place)}” is not in the "
+            f"vocabulary ({len(self.symbols)} characters{origin}). Leave it out, or train with a file that contains it."
         )
 
 
