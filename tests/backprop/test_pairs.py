@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from moreish.backprop.activations import ACTIVATIONS
-from moreish.backprop.batch_norm import CONVENTIONS, batch_norm_backward, batch_norm_forward, batch_norm_running
+from moreish.backprop.batch_norm import batch_norm_backward, batch_norm_forward, batch_norm_running
 from moreish.backprop.cross_entropy import cross_entropy_backward, cross_entropy_forward
 from moreish.backprop.dropout import dropout_backward, dropout_forward
 from moreish.backprop.embedding import embedding_backward, embedding_forward, one_hot
@@ -22,6 +22,7 @@ from moreish.backprop.layer_norm import layer_norm_backward, layer_norm_forward
 from moreish.backprop.linear import linear_backward, linear_forward
 from moreish.draws import dropout_mask
 from moreish.errors import InputError, ShapeError
+from moreish.models.conventions import CONVENTIONS
 from moreish.models.erf import erf
 
 sizes = st.integers(1, 6)

@@ -1,7 +1,7 @@
 """Batch norm: every unit is brought to mean 0 and spread 1 over the batch, then stretched and shifted.
 
-Three conventions are in use. They differ in the divisor of the variance (n, or n − 1 after Bessel), in epsilon, and in
-what is kept for evaluation; the gradient is the same.
+The conventions that are in use (`moreish.models.conventions`) differ in the divisor of the variance (n, or n − 1 after
+Bessel), in epsilon, and in what is kept for evaluation; the gradient is the same.
 """
 
 from typing import NamedTuple
@@ -10,29 +10,7 @@ import numpy as np
 
 from moreish.backprop.arrays import Floats, check_shape
 from moreish.errors import ShapeError
-
-
-class Convention(NamedTuple):
-    """Constants of one convention.
-
-    Attributes:
-        correction: the variance that normalises is divided by n − correction.
-        epsilon: added to that variance.
-        keeps_std: whether a standard deviation is kept for evaluation, instead of a variance; both over n − 1.
-        momentum: share of the batch in the new running value.
-    """
-
-    correction: int
-    epsilon: float
-    keeps_std: bool
-    momentum: float
-
-
-CONVENTIONS: dict[str, Convention] = {
-    "pytorch": Convention(correction=0, epsilon=1e-5, keeps_std=False, momentum=0.1),
-    "lecture": Convention(correction=1, epsilon=1e-5, keeps_std=False, momentum=0.1),
-    "notebook": Convention(correction=1, epsilon=0.0, keeps_std=True, momentum=0.001),
-}
+from moreish.models.conventions import Convention
 
 
 class BatchNormCache(NamedTuple):

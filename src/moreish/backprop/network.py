@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from moreish.backprop.activations import ACTIVATIONS
 from moreish.backprop.arrays import Floats, Ids
 from moreish.backprop.batch_norm import (
-    CONVENTIONS,
     BatchNormCache,
     batch_norm_backward,
     batch_norm_forward,
@@ -23,6 +22,7 @@ from moreish.backprop.joining import JOININGS
 from moreish.backprop.layer_norm import LayerNormCache, layer_norm_backward, layer_norm_forward
 from moreish.backprop.linear import LinearCache, linear_backward, linear_forward
 from moreish.draws import dropout_mask, seed_for
+from moreish.models.conventions import CONVENTIONS
 from moreish.recipe import Recipe
 
 Weights = Mapping[str, Floats]

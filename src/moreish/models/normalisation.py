@@ -1,38 +1,12 @@
-"""Batch norm in the three conventions that are in use, and layer norm.
-
-| convention | divisor while training | epsilon | kept for evaluation | momentum |
-|---|---|---|---|---|
-| pytorch | variance over n | 1e-5 | running variance over n − 1 | 0.1 |
-| lecture | variance over n − 1 | 1e-5 | running variance over n − 1 | 0.1 |
-| notebook | standard deviation over n − 1 | none | running standard deviation | 0.001 |
-
-The running value moves by momentum · (batch value − running value).
-"""
-
-from dataclasses import dataclass
+"""Batch norm in the three conventions that are in use (`moreish.models.conventions`), and layer norm."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from moreish.errors import ShapeError
+from moreish.models.conventions import CONVENTIONS, Convention
 from moreish.recipe import BatchNormConvention
-
-
-@dataclass(frozen=True)
-class Convention:
-    """Constants of one convention; `spread` names the buffer that is kept: running_var or running_std."""
-
-    epsilon: float
-    momentum: float
-    spread: str
-
-
-CONVENTIONS: dict[str, Convention] = {
-    "pytorch": Convention(1e-5, 0.1, "running_var"),
-    "lecture": Convention(1e-5, 0.1, "running_var"),
-    "notebook": Convention(0.0, 0.001, "running_std"),
-}
 
 
 class BatchNorm(nn.Module):
