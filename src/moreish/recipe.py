@@ -14,7 +14,7 @@ RECIPE_VERSION = 1
 
 Kind = Literal["lines", "text"]
 SplitName = Literal["distinct", "published"]
-ModelName = Literal["mlp", "bigram", "ngram"]
+ModelName = Literal["mlp", "hierarchical", "bigram", "ngram"]
 Activation = Literal["tanh", "relu", "gelu"]
 Norm = Literal["none", "batch", "layer"]
 BatchNormConvention = Literal["pytorch", "lecture", "notebook"]
@@ -33,8 +33,8 @@ class Recipe:
         normalization: Unicode normal form that the text is brought to ("NFC", or "none").
         column: of a .csv or .tsv file, by its name or its number from 1.
         split: "distinct" (no item in two splits) or "published" (the notebooks' shuffle and cuts).
-        model: network or counting model.
-        context: characters that the model sees.
+        model: network ("hierarchical" joins its context in pairs, "mlp" all at once) or counting model.
+        context: characters that the model sees; of "hierarchical" 2 to the power of its number of hidden layers.
         embedding: size of the embedding, or "onehot".
         hidden: sizes of the hidden layers; () for none.
         activation: nonlinearity of the hidden layers.
@@ -311,5 +311,20 @@ def _check_contradictions(recipe: Recipe) -> None:
         raise RecipeError("split = 'published' is a split of lines; running text is cut in blocks. Leave it out.")
     if recipe.norm_output and recipe.norm == "none":
         raise RecipeError("norm_output = True needs a norm; give norm = 'batch' or 'layer'.")
+    if recipe.model == "hierarchical":
+        _check_that_pairs_meet(recipe.context, recipe.hidden)
     if recipe.norm == "batch" and recipe.batch == 1:
         raise RecipeError("batch = 1 with norm = 'batch': one example has no variance. Give a batch of at least 2.")
+
+
+def _check_that_pairs_meet(context: int, hidden: tuple[int, ...]) -> None:
+    reached = 2 ** len(hidden)
+    if context == reached:
+        return
+    advice = f"Give context = {reached}"
+    if context & (context - 1) == 0:
+        advice += f", or hidden = {(hidden or (128,))[:1] * (context.bit_length() - 1)}"
+    raise RecipeError(
+        f"context is {context}; expected {reached}, because model = 'hierarchical' joins two neighbours in each of its "
+        f"hidden layers ({len(hidden)}). {advice}."
+    )

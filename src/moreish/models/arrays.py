@@ -1,4 +1,4 @@
-"""The forward pass of the MLP on plain NumPy arrays, for evaluation and generation without PyTorch."""
+"""The networks' forward pass on plain NumPy arrays, for evaluation and generation without PyTorch."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from moreish.errors import ModelFileError
 from moreish.models.erf import erf
+from moreish.models.joining import joined_shape, num_joined
 from moreish.models.predictor import WindowPredictor
 from moreish.recipe import Recipe
 
@@ -33,7 +34,7 @@ _ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": _tanh, "relu": _rel
 
 
 class ArrayMLP(WindowPredictor):
-    """The MLP of a recipe in evaluation mode: batch norm by its running values, no dropout.
+    """The MLP or hierarchical network of a recipe in evaluation mode: batch norm by its running values, no dropout.
 
     Args:
         recipe: the fields under model are used.
@@ -57,10 +58,12 @@ class ArrayMLP(WindowPredictor):
 
     def logits(self, contexts: NDArray[np.int64]) -> Array:
         """Contexts (n, T) → logits (n, V)."""
-        x = self._first_products(contexts)  # (n, H) or, without hidden layers, (n, V)
-        names = [*(f"layers.{index}" for index in range(len(self.recipe.hidden))), "head"]
+        names, joined = layer_names(self.recipe), num_joined(self.recipe)
+        x = self._first_products(contexts, names[0], joined[0])  # (n, L, H), or (n, H)
         for position, name in enumerate(names):
             if position > 0:
+                if x.ndim == 3:
+                    x = x.reshape(joined_shape(x.shape, joined[position]))
                 x = x @ self.weights[f"{name}.linear.weight"]
             if (bias := self.weights.get(f"{name}.linear.bias")) is not None:
                 x += bias
@@ -70,14 +73,15 @@ class ArrayMLP(WindowPredictor):
                 x = _ACTIVATIONS[self.recipe.activation](x)
         return x
 
-    def _first_products(self, contexts: NDArray[np.int64]) -> Array:
-        first = self.weights["layers.0.linear.weight" if self.recipe.hidden else "head.linear.weight"]
+    def _first_products(self, contexts: NDArray[np.int64], name: str, joined: int) -> Array:
+        weight = self.weights[f"{name}.linear.weight"]
         if self.recipe.embedding == "onehot":
-            # A one-hot input picks one row of the weight for every position of the context.
-            offsets = np.arange(self.context) * self.vocab_size
-            return first[contexts + offsets].sum(axis=1)  # (n, T, H) → (n, H)
+            # A one-hot input picks one row of the weight for every position that is joined.
+            offsets = np.arange(joined) * self.vocab_size
+            x = weight[contexts.reshape(len(contexts), -1, joined) + offsets].sum(axis=2)  # (n, L, H)
+            return x[:, 0] if x.shape[1] == 1 else x
         embedded = self.weights["embedding.weight"][contexts]  # (n, T, E)
-        return embedded.reshape(len(contexts), -1) @ first
+        return embedded.reshape(joined_shape(embedded.shape, joined)) @ weight
 
     def _normalise(self, name: str, x: Array) -> Array:
         weight, bias = self.weights[f"{name}.norm.weight"], self.weights[f"{name}.norm.bias"]
@@ -101,16 +105,22 @@ class ArrayMLP(WindowPredictor):
                 )
 
 
+def layer_names(recipe: Recipe) -> list[str]:
+    """The prefixes of the weights' names: the hidden layers, then the output layer."""
+    return [*(f"layers.{index}" for index in range(len(recipe.hidden))), "head"]
+
+
 def weight_shapes(recipe: Recipe, vocab_size: int) -> dict[str, tuple[int, ...]]:
-    """Shapes of all parameters and buffers of a recipe's MLP by name, in the order of its `state_dict`."""
+    """Shapes of all parameters and buffers of a recipe's network by name, in the order of its `state_dict`."""
     shapes: dict[str, tuple[int, ...]] = {}
+    size = vocab_size if recipe.embedding == "onehot" else recipe.embedding
     if recipe.embedding != "onehot":
-        shapes["embedding.weight"] = (vocab_size, recipe.embedding)
-    fan_in = recipe.context * (vocab_size if recipe.embedding == "onehot" else recipe.embedding)
-    names = [*(f"layers.{index}" for index in range(len(recipe.hidden))), "head"]
-    for name, fan_out in zip(names, (*recipe.hidden, vocab_size), strict=True):
+        shapes["embedding.weight"] = (vocab_size, size)
+    for name, joined, fan_out in zip(
+        layer_names(recipe), num_joined(recipe), (*recipe.hidden, vocab_size), strict=True
+    ):
         has_norm = recipe.norm != "none" and (name != "head" or recipe.norm_output)
-        shapes[f"{name}.linear.weight"] = (fan_in, fan_out)
+        shapes[f"{name}.linear.weight"] = (joined * size, fan_out)
         if recipe.bias == "all" or not has_norm:
             shapes[f"{name}.linear.bias"] = (fan_out,)
         if has_norm:
@@ -118,5 +128,5 @@ def weight_shapes(recipe: Recipe, vocab_size: int) -> dict[str, tuple[int, ...]]
         if has_norm and recipe.norm == "batch":
             spread = "running_std" if recipe.norm_convention == "notebook" else "running_var"
             shapes |= {f"{name}.norm.running_mean": (fan_out,), f"{name}.norm.{spread}": (fan_out,)}
-        fan_in = fan_out
+        size = fan_out
     return shapes

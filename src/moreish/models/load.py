@@ -24,7 +24,7 @@ def predictor(recipe: Recipe, vocab_size: int, weights: Mapping[str, NDArray[Any
         ModelFileError: a weight is missing, damaged, or of another shape than the recipe asks for.
     """
     match recipe.model:
-        case "mlp":
+        case "mlp" | "hierarchical":
             return ArrayMLP(recipe, vocab_size, weights)
         case "bigram":
             return AdditiveNGram.from_arrays(weights, vocab_size, order=2, smoothing=recipe.smoothing)

@@ -1,6 +1,7 @@
-"""The Bengio-style MLP: embed T characters, join them, hidden layers, output layer.
+"""The feed-forward networks: embed T characters, join them, hidden layers, output layer.
 
-Source: Bengio et al. 2003, "A neural probabilistic language model", section 2, without its direct connections.
+The MLP joins all characters at once (Bengio et al. 2003, "A neural probabilistic language model", section 2, without
+its direct connections); the hierarchical network joins two neighbours in every hidden layer (see `joining`).
 """
 
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from moreish.draws import dropout_mask, seed_for
 from moreish.models.initialisation import draw_bias, draw_weight, recommended_gain
+from moreish.models.joining import joined_shape, num_joined
 from moreish.models.normalisation import BatchNorm, LayerNorm, make_norm
 from moreish.recipe import Recipe
 
@@ -78,22 +80,29 @@ class CounterDropout(nn.Module):
 
 
 class Layer(nn.Module):
-    """Linear, then norm, activation and dropout where there are any: (…, fan_in) → (…, fan_out)."""
+    """Join neighbours, Linear, then norm, activation and dropout where there are any.
+
+    Positions that are still apart, (B, L, C), become (B, L/n, H), or (B, H) where one is left; (B, C) becomes (B, H).
+    """
 
     def __init__(
         self,
+        num_joined: int,
         linear: Linear,
         norm: BatchNorm | LayerNorm | None = None,
         activation: Callable[[Tensor], Tensor] | None = None,
         dropout: CounterDropout | None = None,
     ) -> None:
         super().__init__()
+        self.num_joined: int = num_joined
         self.linear: Linear = linear
         self.norm: BatchNorm | LayerNorm | None = norm
         self.activation: Callable[[Tensor], Tensor] | None = activation
         self.dropout: CounterDropout | None = dropout
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.ndim == 3:
+            x = x.view(joined_shape(x.shape, self.num_joined))
         x = self.linear(x)
         if self.norm is not None:
             x = self.norm(x)
@@ -103,7 +112,7 @@ class Layer(nn.Module):
 
 
 class MLP(nn.Module):
-    """Contexts (B, T) of ids → logits (B, V).
+    """Contexts (B, T) of ids → logits (B, V): the MLP, or the hierarchical network, whichever the recipe names.
 
     Parameters are drawn in the order embedding, then weight and bias of each layer, then of the output layer: the order
     of the notebooks.
@@ -118,39 +127,40 @@ class MLP(nn.Module):
         super().__init__()
         if recipe.embedding == "onehot":
             self.embedding: Embedding | OneHot = OneHot(vocab_size)
-            size = recipe.context * vocab_size
+            size = vocab_size
         else:
-            table = torch.randn((vocab_size, recipe.embedding), generator=generator)
-            self.embedding = Embedding(table)
-            size = recipe.context * recipe.embedding
+            self.embedding = Embedding(torch.randn((vocab_size, recipe.embedding), generator=generator))
+            size = recipe.embedding
+        *joined, joined_last = num_joined(recipe)
         self.layers: nn.ModuleList = nn.ModuleList()
         for index, hidden_size in enumerate(recipe.hidden):
-            self.layers.append(_hidden_layer(recipe, index, size, hidden_size, generator))
+            self.layers.append(_hidden_layer(recipe, index, joined[index], size, hidden_size, generator))
             size = hidden_size
-        self.head: Layer = _output_layer(recipe, size, vocab_size, generator)
+        self.head: Layer = _output_layer(recipe, joined_last, size, vocab_size, generator)
 
     def forward(self, contexts: Tensor) -> Tensor:
         x = self.embedding(contexts)  # (B, T, E)
-        x = x.view(x.shape[0], -1)  # (B, T·E)
         for layer in self.layers:
-            x = layer(x)  # (B, H)
+            x = layer(x)  # (B, L, H), in the end (B, H)
         return self.head(x)  # (B, V)
 
 
-def _hidden_layer(recipe: Recipe, index: int, fan_in: int, fan_out: int, generator: torch.Generator) -> Layer:
+def _hidden_layer(
+    recipe: Recipe, index: int, num_joined: int, size: int, fan_out: int, generator: torch.Generator
+) -> Layer:
     gain = recommended_gain(recipe.init, recipe.activation) if recipe.gain is None else recipe.gain
-    weight = draw_weight(recipe.init, fan_in, fan_out, gain, generator)
+    weight = draw_weight(recipe.init, num_joined * size, fan_out, gain, generator)
     bias = None
     if recipe.bias == "all" or recipe.norm == "none":
         bias = draw_bias(recipe.init, fan_out, recipe.bias_scale, generator)
     norm = make_norm(recipe.norm, fan_out, recipe.norm_convention)
     dropout = CounterDropout(recipe.dropout, seed_for(recipe.seed, "dropout"), index) if recipe.dropout else None
-    return Layer(Linear(weight, bias), norm, ACTIVATIONS[recipe.activation], dropout)
+    return Layer(num_joined, Linear(weight, bias), norm, ACTIVATIONS[recipe.activation], dropout)
 
 
-def _output_layer(recipe: Recipe, fan_in: int, vocab_size: int, generator: torch.Generator) -> Layer:
+def _output_layer(recipe: Recipe, num_joined: int, size: int, vocab_size: int, generator: torch.Generator) -> Layer:
     scheme = recipe.head_init or recipe.init
-    weight = draw_weight(scheme, fan_in, vocab_size, 1.0, generator)
+    weight = draw_weight(scheme, num_joined * size, vocab_size, 1.0, generator)
     bias = None
     if recipe.bias == "all" or not recipe.norm_output:
         bias = draw_bias(scheme, vocab_size, recipe.head_bias_scale, generator)
@@ -159,4 +169,4 @@ def _output_layer(recipe: Recipe, fan_in: int, vocab_size: int, generator: torch
         weight = weight * recipe.head_scale
     else:
         norm.weight.data *= recipe.head_scale
-    return Layer(Linear(weight, bias), norm)
+    return Layer(num_joined, Linear(weight, bias), norm)
