@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from moreish.corpus.cleaning import LINE_FEED, clean_lines
 from moreish.corpus.fingerprints import fingerprint_items
-from moreish.corpus.splits import Assignment, split_distinct, split_published
+from moreish.corpus.splits import Assignment, split_distinct, split_order, split_published
 from moreish.corpus.vocabulary import BOUNDARY_ID, Vocabulary, codes_of
 from moreish.errors import FileError, InputError
 from moreish.recipe import SplitName
@@ -32,7 +32,7 @@ class Encoded:
     """The stream, its cuts and its vocabulary, as in `moreish.corpus.corpus.Corpus`; and what became of lines.
 
     Attributes:
-        assignment: where the items went; None for running text.
+        assignment: what became of the items; None for running text.
         num_blank_lines: that were dropped.
         num_trimmed_lines: that had space around them.
     """
@@ -102,13 +102,19 @@ def encode_lines(pieces: Pieces, name: str, split: SplitName) -> Encoded:
         num_parts, num_blank, num_trimmed = num_parts + 1, num_blank + blank, num_trimmed + trimmed
     if not lengths:
         raise InputError(_empty_message(name, is_empty=num_parts == 0))
-    divide = split_distinct if split == "distinct" else split_published
-    assignment = divide(np.frombuffer(fingerprints, np.uint64), name)
-    del fingerprints
+    if split == "published":
+        order, assignment = split_published(np.frombuffer(fingerprints, np.uint64), name)
+        del fingerprints
+    else:
+        labels, assignment = split_distinct(np.frombuffer(fingerprints, np.uint64), name)
+        del fingerprints
+        order = split_order(labels)
+        del labels
 
     vocabulary = symbols.vocabulary(has_boundary=True, origin=name)
     lengths_of = np.frombuffer(lengths, np.uint16)
-    places, cuts = _places(lengths_of, assignment)
+    places, cuts = _places(lengths_of, order, assignment.num_items)
+    del order
     ids_of = _Ids(vocabulary)
     stream = np.empty(cuts[3], vocabulary.dtype)
     stream[0] = BOUNDARY_ID
@@ -125,14 +131,15 @@ def encode_lines(pieces: Pieces, name: str, split: SplitName) -> Encoded:
     return Encoded(stream, cuts, vocabulary, assignment, num_blank, num_trimmed)
 
 
-def _places(lengths: NDArray[np.uint16], assignment: Assignment) -> tuple[NDArray[np.integer[Any]], Cuts]:
+def _places(
+    lengths: NDArray[np.uint16], order: Codes, num_items_of: tuple[int, int, int]
+) -> tuple[NDArray[np.integer[Any]], Cuts]:
     """Where each item's symbols begin in the stream, (n,), and where each split does."""
-    order = assignment.order
     size = int(lengths.sum(dtype=np.int64)) + len(lengths) + 1
     places = np.empty(len(order), np.uint32 if size <= 1 << 32 else np.int64)
     cuts = [1]
     first = 0
-    for num_items in assignment.num_items:
+    for num_items in num_items_of:
         stop, place = first + num_items, cuts[-1]
         for block in range(first, stop, _BLOCK):
             items = order[block : min(block + _BLOCK, stop)]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST_PLACE = 1 << 23
+_BLOCK = 1 << 16
 
 
 def mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -77,24 +78,28 @@ def fingerprint_texts(texts: Sequence[str]) -> NDArray[np.uint64]:
     return fingerprint_items(codes, starts, stops)
 
 
-def by_range(fingerprints: NDArray[np.uint64]) -> Iterator[NDArray[np.intp]]:
+def by_range(fingerprints: NDArray[np.uint64]) -> Iterator[NDArray[np.int64]]:
     """Which fingerprints fall in each range of values, the ranges ascending; together they are all.
 
     Copies fall in one range, so that a long list can be compared with itself in parts of a sixteenth.
     """
-    if len(fingerprints) < 1 << 17:
+    if len(fingerprints) <= _BLOCK:
         yield np.arange(len(fingerprints))
         return
     for head in range(16):
-        yield np.flatnonzero(fingerprints >> np.uint64(60) == head)
+        places = [
+            np.flatnonzero(fingerprints[first : first + _BLOCK] >> np.uint64(60) == head) + first
+            for first in range(0, len(fingerprints), _BLOCK)
+        ]
+        yield np.concatenate(places)
 
 
 def sort_distinct(fingerprints: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Sort in place, and return the distinct values ascending; the input's memory becomes the result's."""
     fingerprints.sort()
     kept = 0
-    for first in range(0, len(fingerprints), 1 << 16):
-        block = fingerprints[first : first + (1 << 16)]
+    for first in range(0, len(fingerprints), _BLOCK):
+        block = fingerprints[first : first + _BLOCK]
         is_new = np.append(True, block[1:] != block[:-1])
         is_new[0] = not kept or block[0] != fingerprints[kept - 1]
         distinct = block[is_new]

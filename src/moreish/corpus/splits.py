@@ -20,29 +20,31 @@ _BLOCK = 1 << 16
 
 @dataclass(frozen=True)
 class Assignment:
-    """Where the items of a list go.
+    """What became of the items of a list.
 
     Attributes:
-        order: item numbers as the splits hold them: training, then validation, then test, (n,).
         num_items: of each split.
         num_distinct: items that differ.
         leaks: items of validation and test that also stand in training.
     """
 
-    order: NDArray[np.unsignedinteger[Any]]
     num_items: tuple[int, int, int]
     num_distinct: int
     leaks: dict[Split, int]
 
 
-def split_distinct(fingerprints: NDArray[np.uint64], name: str) -> Assignment:
-    """No item in two splits: 80% of the distinct items train, 10% validate, 10% test; file order within a split.
+def split_distinct(fingerprints: NDArray[np.uint64], name: str) -> tuple[NDArray[np.uint8], Assignment]:
+    """No item in two splits: 80% of the distinct items train, 10% validate, 10% test.
 
     The rank of an item's fingerprint decides, so that its copies stay together, and neither the seed nor the order of
     the file matters: runs with different seeds compare.
 
     Args:
         fingerprints: of the items in file order, (n,).
+        name: of the file, for messages.
+
+    Returns:
+        0, 1 or 2 for each item, (n,): trains, validates, tests; and the figures.
 
     Raises:
         InputError: fewer than three distinct items.
@@ -55,46 +57,59 @@ def split_distinct(fingerprints: NDArray[np.uint64], name: str) -> Assignment:
     labels = np.zeros(len(fingerprints), np.uint8)
     for threshold in _values_of_ranks(fingerprints, distinct_in, (num_train, stop_validation)):
         labels += fingerprints >= threshold
-    order = np.empty(len(fingerprints), _order_dtype(len(fingerprints)))
+    train, validation, test = (int(np.count_nonzero(labels == label)) for label in range(3))
+    return labels, Assignment((train, validation, test), num_distinct, {"validation": 0, "test": 0})
+
+
+def split_order(labels: NDArray[np.uint8]) -> NDArray[np.unsignedinteger[Any]]:
+    """Item numbers, (n,): those of training, of validation, of test, each in file order."""
+    order = np.empty(len(labels), _order_dtype(len(labels)))
     filled = 0
     for label in range(3):
         for first in range(0, len(labels), _BLOCK):
             chosen = np.flatnonzero(labels[first : first + _BLOCK] == label)
             order[filled : filled + len(chosen)] = chosen + first
             filled += len(chosen)
-    train, validation, test = (int(count) for count in np.bincount(labels, minlength=3))
-    return Assignment(order, (train, validation, test), num_distinct, {"validation": 0, "test": 0})
+    return order
 
 
-def split_published(fingerprints: NDArray[np.uint64], name: str) -> Assignment:
+def split_published(fingerprints: NDArray[np.uint64], name: str) -> tuple[NDArray[np.unsignedinteger[Any]], Assignment]:
     """The split of the notebooks: the list is shuffled by `random.Random(42)` and cut at 80% and 90%.
 
     Copies of an item may stand in several splits; `leaks` counts them.
+
+    Args:
+        fingerprints: of the items in file order, (n,).
+        name: of the file, for messages.
+
+    Returns:
+        item numbers in shuffled order, (n,), and the figures.
 
     Raises:
         InputError: too few items for three splits, or fewer than three distinct ones.
     """
     num_items = len(fingerprints)
     order = published_order(num_items)
-    cuts = (0, int(0.8 * num_items), int(0.9 * num_items), num_items)
+    cuts = (int(0.8 * num_items), int(0.9 * num_items))
     labels = np.empty(num_items, np.uint8)
-    for label in range(3):
-        labels[order[cuts[label] : cuts[label + 1]]] = label
+    for first in range(0, num_items, _BLOCK):
+        items = order[first : first + _BLOCK]
+        labels[items] = np.searchsorted(cuts, np.arange(first, first + len(items)), side="right")
     num_distinct, leaks = 0, [0, 0, 0]
     for part in by_range(fingerprints):
         values, label_of = fingerprints[part], labels[part]
-        num_distinct += len(sort_distinct(values.copy()))
         trained = values[label_of == 0]
         for label in (1, 2):
             leaks[label] += int(np.isin(values[label_of == label], trained).sum())
+        num_distinct += len(sort_distinct(values))
     _check_num_distinct(num_distinct, name)
-    if cuts[1] == cuts[2]:
+    if cuts[0] == cuts[1]:
         raise InputError(
             f"{name} holds {num_items} items, so that the published split leaves none for validation; "
             "expected at least 10. Pass --split distinct."
         )
-    sizes = (cuts[1], cuts[2] - cuts[1], cuts[3] - cuts[2])
-    return Assignment(order, sizes, num_distinct, {"validation": leaks[1], "test": leaks[2]})
+    sizes = (cuts[0], cuts[1] - cuts[0], num_items - cuts[1])
+    return order, Assignment(sizes, num_distinct, {"validation": leaks[1], "test": leaks[2]})
 
 
 def published_order(num_items: int) -> NDArray[np.unsignedinteger[Any]]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from moreish.corpus.vocabulary import BOUNDARY_ID
 from moreish.errors import ShapeError
 
-_BLOCK = 1 << 18
+_BLOCK = 1 << 16
 
 
 def contexts(
@@ -49,7 +49,7 @@ def contexts(
 def item_spans(
     stream: NDArray[np.unsignedinteger[Any]], first: int, last: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Where the items of a list lie between two positions, in pieces of some 262,144 symbols.
+    """Where the items of a list lie between two positions, in pieces of some 65,536 symbols.
 
     Args:
         stream: ids of a list.
