@@ -64,7 +64,7 @@ def item_uniforms(seed: int, items: NDArray[np.int64], block: int) -> NDArray[np
     """
     low = items.astype(np.uint64)
     words = philox((np.uint64(block), low & _LOW, low >> _SHIFT, np.uint64(0)), seed)
-    return words * 2.0**-32
+    return words.astype(np.float64) * 2.0**-32
 
 
 def dropout_mask(seed: int, step: int, layer: int, shape: tuple[int, ...], rate: float) -> NDArray[np.float32]:

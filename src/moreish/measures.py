@@ -76,7 +76,7 @@ def saturation(activations: NDArray[np.floating], threshold: float = SATURATION_
 
 def dead_units(gradients: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Units whose gradient is zero over every example looked at: gradients (n, H) → (H,)."""
-    return ~gradients.any(axis=0)
+    return np.logical_not((gradients != 0).any(axis=0))
 
 
 def update_to_data_ratio(before: NDArray[np.floating], after: NDArray[np.floating]) -> float:

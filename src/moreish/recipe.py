@@ -47,7 +47,7 @@ class Recipe:
         smoothing: count added to every pair of the bigram model.
         init: scheme of the hidden weights; see `moreish.models.initialisation`.
         gain: of the hidden weights; None takes the activation's (5/3 tanh, √2 ReLU and GELU), 1 for "normal".
-        bias_scale: hidden biases are N(0, 1) times this, drawn also for 0 as the notebooks do; None leaves them at zero.
+        bias_scale: hidden biases are N(0, 1) times this, drawn also for 0, as in the notebooks; None leaves them zero.
         head_init: scheme of the output layer; None takes `init`, with gain 1.
         head_scale: the output weights (or the gain of the norm after them) are multiplied with this.
         head_bias_scale: likewise for the output biases.
@@ -169,7 +169,7 @@ class Recipe:
         Raises:
             RecipeError: from a newer version, an unknown field, or a value out of range; its message names `origin`.
         """
-        fields = dict(content)
+        fields: dict[str, Any] = dict(content)
         version = fields.pop("version", RECIPE_VERSION)
         if not isinstance(version, int) or version > RECIPE_VERSION:
             raise RecipeError(
@@ -177,7 +177,8 @@ class Recipe:
             )
         try:
             if fields.keys() == _FIELDS.keys():
-                return Recipe(**(fields | {"hidden": tuple(fields["hidden"])}))
+                fields["hidden"] = tuple(fields["hidden"])
+                return Recipe(**fields)
             return Recipe().with_changes(**fields)
         except (RecipeError, TypeError) as error:
             raise RecipeError(f"{origin}: {error}") from error
@@ -295,9 +296,10 @@ def _check_number(
 ) -> None:
     if value is None and is_none_allowed:
         return
-    is_number = isinstance(value, int | float if kind is float else int) and not isinstance(value, bool)
-    if is_number and math.isfinite(value) and (least < value <= most or (is_least_allowed and value == least)):
-        return
+    if isinstance(value, int | float if kind is float else int) and not isinstance(value, bool):
+        number = float(value)
+        if math.isfinite(number) and (least < number <= most or (is_least_allowed and number == least)):
+            return
     what = "a whole number" if kind is int else "a number"
     bound = f"of at least {least:g}" if is_least_allowed else f"greater than {least:g}"
     limit = "" if most in (math.inf, 2**40, 2**63 - 1) else f" and at most {most:,.10g}"

@@ -190,4 +190,5 @@ def load_model(path: str | os.PathLike[str]) -> ModelFile:
             f"{place} is not a model file: it lacks {', '.join(sorted(missing))}. Give model.safetensors."
         )
     weights = {name.removeprefix("weights/"): array for name, array in arrays.items() if name.startswith("weights/")}
-    return ModelFile(weights, **header, **{name: arrays.get(name) for name in _EXTRAS})
+    extras: dict[str, Any] = {name: arrays.get(name) for name in _EXTRAS}
+    return ModelFile(weights, **header, **extras)

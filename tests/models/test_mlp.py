@@ -35,7 +35,13 @@ def test_parameters_are_drawn_as_the_lecture_draws_them():
     W2 = torch.randn((200, 27), generator=g) * 0.01
     b2 = torch.randn(27, generator=g) * 0
     assert [name for name, _ in model.named_parameters()] == [
-        *("embedding.weight", "layers.0.linear.weight", "layers.0.linear.bias", "head.linear.weight", "head.linear.bias")
+        *(
+            "embedding.weight",
+            "layers.0.linear.weight",
+            "layers.0.linear.bias",
+            "head.linear.weight",
+            "head.linear.bias",
+        )
     ]
     for drawn, expected in zip(model.parameters(), [C, W1, b1, W2, b2], strict=True):
         assert torch.equal(drawn, expected)

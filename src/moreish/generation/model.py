@@ -49,7 +49,9 @@ class Model:
         self.recipe: Recipe = Recipe.from_dict(file.recipe, origin="The model's recipe")
         self.vocabulary: Vocabulary = Vocabulary.from_dict(file.vocabulary)
         self.provenance: dict[str, Any] = file.provenance
-        self.predictor: Predictor = predictor(self.recipe, self.vocabulary.vocab_size, file.weights)
+        # In float64, so that no last bit of a probability, and so no item, depends on the batch that it is drawn in.
+        weights = {name: a.astype(np.float64) if a.dtype == np.float32 else a for name, a in file.weights.items()}
+        self.predictor: Predictor = predictor(self.recipe, self.vocabulary.vocab_size, weights)
         self._file = file
         self._origin = origin
 

@@ -27,7 +27,8 @@ def _tanh(x: Array) -> Array:
 
 
 def _gelu(x: Array) -> Array:
-    return x * (1 + erf(x * _SQRT_HALF)) / 2
+    x *= (1 + erf(x * _SQRT_HALF)) / 2
+    return x
 
 
 _ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": _tanh, "relu": _relu, "gelu": _gelu}
@@ -40,7 +41,9 @@ class ArrayMLP(WindowPredictor):
         recipe: the fields under model are used.
         vocab_size: V.
         weights: parameters and buffers under the names of `moreish.models.mlp.MLP.state_dict()`; they are read in
-            place, so that values updated later are seen.
+            place, so that values updated later are seen. Products are computed in their dtype, activations and logits
+            are float32: weights in float64 make the logits of a context the same in whatever batch it stands, while in
+            float32 the last bits depend on how the BLAS library cuts the batch.
 
     Raises:
         ModelFileError: a weight is missing or has a shape that the recipe contradicts.
@@ -69,11 +72,12 @@ class ArrayMLP(WindowPredictor):
                 x += bias
             if f"{name}.norm.weight" in self.weights:
                 x = self._normalise(name, x)
+            x = x.astype(np.float32, copy=False)
             if name != "head":
                 x = _ACTIVATIONS[self.recipe.activation](x)
         return x
 
-    def _first_products(self, contexts: NDArray[np.int64], name: str, joined: int) -> Array:
+    def _first_products(self, contexts: NDArray[np.int64], name: str, joined: int) -> NDArray[Any]:
         weight = self.weights[f"{name}.linear.weight"]
         if self.recipe.embedding == "onehot":
             # A one-hot input picks one row of the weight for every position that is joined.
@@ -83,7 +87,7 @@ class ArrayMLP(WindowPredictor):
         embedded = self.weights["embedding.weight"][contexts]  # (n, T, E)
         return embedded.reshape(joined_shape(embedded.shape, joined)) @ weight
 
-    def _normalise(self, name: str, x: Array) -> Array:
+    def _normalise(self, name: str, x: NDArray[Any]) -> NDArray[Any]:
         weight, bias = self.weights[f"{name}.norm.weight"], self.weights[f"{name}.norm.bias"]
         if self.recipe.norm == "layer":
             mean, variance = x.mean(axis=-1, keepdims=True), x.var(axis=-1, keepdims=True)

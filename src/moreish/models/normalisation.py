@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from moreish.errors import ShapeError
 from moreish.models.conventions import CONVENTIONS, Convention
-from moreish.recipe import BatchNormConvention
+from moreish.recipe import BatchNormConvention, Norm
 
 
 class BatchNorm(nn.Module):
@@ -18,6 +18,8 @@ class BatchNorm(nn.Module):
     weight: nn.Parameter
     bias: nn.Parameter
     running_mean: Tensor
+    running_var: Tensor  # this one or the next, as the convention has it
+    running_std: Tensor
 
     def __init__(self, size: int, convention: BatchNormConvention) -> None:
         super().__init__()
@@ -89,7 +91,7 @@ class LayerNorm(nn.Module):
         return F.layer_norm(x, x.shape[-1:], self.weight, self.bias, 1e-5)
 
 
-def make_norm(name: str, size: int, convention: BatchNormConvention) -> nn.Module | None:
+def make_norm(name: Norm, size: int, convention: BatchNormConvention) -> BatchNorm | LayerNorm | None:
     """The norm of a recipe; None for "none"."""
     if name == "batch":
         return BatchNorm(size, convention)

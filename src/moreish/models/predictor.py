@@ -25,6 +25,9 @@ class Predictor(Protocol):
     @property
     def context(self) -> int: ...
 
+    @property
+    def num_parameters(self) -> int: ...
+
     def start(self, batch: int) -> Any:
         """The state before anything was seen; for lists the first symbol to advance with is the boundary."""
         ...

@@ -20,7 +20,9 @@ def count_model(run: Run, corpus: Corpus) -> dict[str, Any]:
     began = time.perf_counter()
     recipe = run.recipe
     model = fit_additive(corpus, 2, recipe.smoothing) if recipe.model == "bigram" else fit_ngram(corpus, recipe.order)
-    save_model(run.path / MODEL_FILE, pack_model(run, corpus, model.to_arrays(), {"order": model.context + 1}))
+    save_model(
+        run.path / MODEL_FILE, pack_model(run, corpus, model.context, model.to_arrays(), {"order": model.context + 1})
+    )
     seconds = time.perf_counter() - began
     return {
         "engine": "counting",

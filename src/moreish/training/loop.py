@@ -161,7 +161,7 @@ class Loop:
 
     def _save_model(self) -> None:
         training = {"steps": self._position.step, "validation_nll": self._history.validation_nll[-1:]}
-        model = pack_model(self._run, self._corpus, self._engine.weights(), training)
+        model = pack_model(self._run, self._corpus, self._recipe.context, self._engine.weights(), training)
         save_model(self._run.path / MODEL_FILE, model)
 
     def _report(self, event: Event) -> None:

@@ -10,8 +10,10 @@ from moreish.storage import ModelFile
 from moreish.training.run import Run, environment
 
 
-def pack_model(run: Run, corpus: Corpus, weights: Mapping[str, NDArray[Any]], training: Mapping[str, Any]) -> ModelFile:
-    """All that a model file holds; `training` says how far it was trained."""
+def pack_model(
+    run: Run, corpus: Corpus, context: int, weights: Mapping[str, NDArray[Any]], training: Mapping[str, Any]
+) -> ModelFile:
+    """All that a model file holds of a model that sees `context` symbols; `training` says how far it was trained."""
     path = run.data_path.absolute()
     provenance = {"data": run.data | {"path": str(path)}, "training": dict(training), "environment": environment()}
     return ModelFile(
@@ -21,5 +23,5 @@ def pack_model(run: Run, corpus: Corpus, weights: Mapping[str, NDArray[Any]], tr
         provenance=provenance,
         trained_items=corpus.trained_items,
         held_out_items=corpus.held_out_items,
-        opening=corpus.opening(run.recipe.context),
+        opening=corpus.opening(context),
     )
