@@ -8,13 +8,13 @@ import pytest
 
 from moreish.cli import main
 
-ITEMS = (
-    "anna bella clara dora emma flora greta hanna ida jana karla lena mara nora olga paula rosa sara tina ulla vera "
-    "wanda xenia yara zora alma berta cora dana elsa"
-).split()
+ITEMS: str = """
+anna bella clara dora emma flora greta hanna ida jana karla lena mara nora olga
+paula rosa sara tina ulla vera wanda xenia yara zora alma berta cora dana elsa
+"""
 
 # So small that a training takes a moment.
-SMALL = "--steps 20 --hidden 8 --embedding 4 --context 3 --batch 4".split()
+SMALL: str = "--steps 20 --hidden 8 --embedding 4 --context 3 --batch 4"
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 def items_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A list of thirty names."""
     path = tmp_path_factory.mktemp("lists") / "items.txt"
-    path.write_text("\n".join(ITEMS) + "\n", encoding="utf-8")
+    path.write_text("\n".join(ITEMS.split()) + "\n", encoding="utf-8")
     return path
 
 
@@ -59,7 +59,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, items_file: Path) -> Path:
     """A run on the thirty names."""
     run = tmp_path_factory.mktemp("runs") / "small"
     with pytest.raises(SystemExit) as end:
-        main(["train", str(items_file), "--out", str(run), *SMALL])
+        main(["train", str(items_file), "--out", str(run), *SMALL.split()])
     assert end.value.code == 0
     return run
 
@@ -70,7 +70,7 @@ def trained_on_text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("texts")
     (directory / "text.txt").write_text("to be or not to be,\nthat is the question.\n" * 20, encoding="utf-8")
     with pytest.raises(SystemExit) as end:
-        main(["train", str(directory / "text.txt"), "--as", "text", "--out", str(directory / "run"), *SMALL])
+        main(["train", str(directory / "text.txt"), "--as", "text", "--out", str(directory / "run"), *SMALL.split()])
     assert end.value.code == 0
     return directory / "run"
 
@@ -78,10 +78,10 @@ def trained_on_text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def small() -> list[str]:
     """Options of a training that takes a moment."""
-    return list(SMALL)
+    return SMALL.split()
 
 
 @pytest.fixture
 def items() -> list[str]:
     """The thirty names."""
-    return list(ITEMS)
+    return ITEMS.split()
