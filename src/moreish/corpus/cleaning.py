@@ -50,7 +50,10 @@ def clean_lines(pieces: Iterator[str], name: str) -> Iterator[Items]:
     piece = next(pieces, "")
     while piece:
         upcoming = next(pieces, "")
-        whole, line_feed, pending = (pending + piece + ("" if upcoming else "\n")).rpartition("\n")
+        text = pending + piece
+        if not upcoming and not text.endswith("\n"):
+            text += "\n"
+        whole, line_feed, pending = text.rpartition("\n")
         if line_feed:
             yield _cleaned(whole + line_feed, name, num_lines)
             num_lines += whole.count("\n") + 1

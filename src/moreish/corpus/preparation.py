@@ -85,7 +85,7 @@ def _notes(preparation: Preparation) -> tuple[str, ...]:
     if preparation.num_blank_lines:
         notes.append(f"{_count(preparation.num_blank_lines, 'blank line was', 'blank lines were')} dropped.")
     if preparation.num_trimmed_lines:
-        notes.append(f"Space around {_count(preparation.num_trimmed_lines, 'line was', 'lines were')} dropped.")
+        notes.append(f"Space around {_count(preparation.num_trimmed_lines, 'line', 'lines')} was dropped.")
     num_copies = preparation.num_items - preparation.num_distinct
     if any(preparation.leaks.values()):
         shares = {split: num / preparation.num_items_of[split] for split, num in preparation.leaks.items()}
@@ -101,8 +101,8 @@ def _notes(preparation: Preparation) -> tuple[str, ...]:
         more = " …" if len(preparation.unseen_symbols) > _SHOWN_SYMBOLS else ""
         notes.append(
             f"{_count(len(preparation.unseen_symbols), 'symbol never occurs', 'symbols never occur')} in training "
-            f"({shown}{more}), but {preparation.num_unseen['validation']:,} times in validation and "
-            f"{preparation.num_unseen['test']:,} times in test."
+            f"({shown}{more}), but {_count(preparation.num_unseen['validation'], 'time', 'times')} in validation and "
+            f"{_count(preparation.num_unseen['test'], 'time', 'times')} in test."
         )
     return tuple(notes)
 

@@ -26,7 +26,7 @@ _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def text_pieces(
-    path: Path, name: str, encoding: str, normalization: Literal["NFC", "none"], chunk_bytes: int = CHUNK_BYTES
+    path: Path, name: str, encoding: str, normalization: Literal["NFC", "none"], chunk_bytes: int | None = None
 ) -> Iterator[str]:
     """The text of a file, in pieces that depend on `chunk_bytes` only in where they are cut.
 
@@ -37,7 +37,7 @@ def text_pieces(
         name: of the file, for messages.
         encoding: a name that Python knows.
         normalization: Unicode normal form.
-        chunk_bytes: read at a time, after decompression.
+        chunk_bytes: read at a time, after decompression; `CHUNK_BYTES` where it is None.
 
     Raises:
         InputError: an unknown encoding, bytes that are not text in it, or a damaged .gz.
@@ -49,7 +49,7 @@ def text_pieces(
             is_compressed = file.read(2) == b"\x1f\x8b"
             file.seek(0)
             stream = gzip.GzipFile(fileobj=file) if is_compressed else file
-            pieces = _decoded(stream, name, encoding, chunk_bytes)
+            pieces = _decoded(stream, name, encoding, chunk_bytes or CHUNK_BYTES)
             yield from _normalized(pieces) if normalization == "NFC" else pieces
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(
