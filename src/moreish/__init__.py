@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from moreish.backprop.comparing import compare_gradients
     from moreish.errors import MoreishError
     from moreish.generation import Model, load
     from moreish.recipe import Recipe
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Model", "MoreishError", "Recipe", "Run", "__version__", "load", "train"]
+__all__ = ["Model", "MoreishError", "Recipe", "Run", "__version__", "compare_gradients", "load", "train"]
 
 _ROOMS: dict[str, str] = {
     "Model": "moreish.generation",
     "MoreishError": "moreish.errors",
     "Recipe": "moreish.recipe",
     "Run": "moreish.training",
+    "compare_gradients": "moreish.backprop.comparing",
     "load": "moreish.generation",
     "train": "moreish.training",
 }
