@@ -1,5 +1,6 @@
 """The application: its commands, and how errors and interruptions end."""
 
+import io
 import sys
 from typing import Annotated, Any
 
@@ -12,11 +13,10 @@ from moreish.cli.evaluate import evaluate
 from moreish.cli.generate import generate
 from moreish.cli.printing import say
 from moreish.cli.score import score
-from moreish.cli.train import train
+from moreish.cli.train import EXIT_INTERRUPTED, train
 from moreish.errors import MoreishError
 
 EXIT_ERROR = 2
-EXIT_INTERRUPTED = 130
 
 
 class _Commands(TyperGroup):
@@ -69,4 +69,6 @@ def main(arguments: list[str] | None = None) -> None:
     Args:
         arguments: what was typed after `moreish`; None takes the process's own.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that knows no "±" is no reason to fail
     app(arguments, prog_name="moreish")

@@ -64,6 +64,8 @@ class Progress:
             case Ended():
                 self.ended = event
                 self.close()
+                if event.reason == "patience":
+                    say(f"Stopped after step {event.step:,}: --patience ran out without a better validation NLL.")
             case _:
                 pass
 

@@ -16,7 +16,6 @@ SPLITS: tuple[str, ...] = ("train", "validation", "test")
 
 _NUM_FIRST_ITEMS = 10
 _FIRST_TEXT_LENGTH = 300
-_STILL_LEARNING = 0.9
 
 
 def show_run(run: "Run", results: Mapping[str, Any]) -> None:
@@ -67,11 +66,11 @@ def _verdict(results: Mapping[str, Any]) -> str:
         return (
             f"On validation the network beats the best counting model, {best}, by {difference:.4f} nats per character."
         )
-    is_still_learning = results["best_step"] > _STILL_LEARNING * results["steps"]
-    advice = "Train longer" if is_still_learning else "Take a smaller network or --dropout"
+    is_overfitted = results["nll"]["train"] < results["baselines"][best]["validation"]
+    advice = "Take a smaller network or more --dropout" if is_overfitted else "Train longer"
     return (
         f"On validation the network does not reach the best counting model, {best}: it is {-difference:.4f} nats per "
-        f"character behind. It was at its best after step {results['best_step']:,}. {advice}, or take --model ngram."
+        f"character behind. {advice}, or take --model ngram."
     )
 
 

@@ -23,7 +23,7 @@ from moreish.cli.results import show_run
 if TYPE_CHECKING:
     from moreish.cli.progress import Progress
 
-_EXIT_INTERRUPTED = 130
+EXIT_INTERRUPTED = 130
 
 
 def train(
@@ -115,7 +115,7 @@ def _end_interrupted(follower: "Progress", out: str | None) -> NoReturn:
         ended = follower.ended
         what = f"Interrupted after step {ended.step:,}; everything is saved." if ended else "Interrupted."
         say(f"{what} To go on:\n  moreish train --out {shlex.quote(str(run))} --resume")
-    raise typer.Exit(_EXIT_INTERRUPTED)
+    raise typer.Exit(EXIT_INTERRUPTED)
 
 
 def _run_in(out: str | None) -> Path | None:
