@@ -68,9 +68,10 @@ def _verdict(results: Mapping[str, Any]) -> str:
         )
     is_overfitted = results["nll"]["train"] < results["baselines"][best]["validation"]
     advice = "Take a smaller network or more --dropout" if is_overfitted else "Train longer"
+    alternative = ", or take --model ngram" if best.startswith("n-gram") else ""
     return (
         f"On validation the network does not reach the best counting model, {best}: it is {-difference:.4f} nats per "
-        f"character behind. {advice}, or take --model ngram."
+        f"character behind. {advice}{alternative}."
     )
 
 
