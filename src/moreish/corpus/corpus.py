@@ -14,13 +14,13 @@ from moreish.corpus import datasets
 from moreish.corpus.encoding import encode_lines, encode_text
 from moreish.corpus.fingerprints import fingerprint_values, sort_distinct, symbol_values
 from moreish.corpus.preparation import Preparation, summarize
-from moreish.corpus.reading import spool, spool_standard_input, text_pieces
+from moreish.corpus.reading import cannot_read, spool, spool_standard_input, text_pieces
 from moreish.corpus.splits import SPLITS, Split
 from moreish.corpus.tables import column_pieces
 from moreish.corpus.vocabulary import BOUNDARY_ID, Vocabulary
 from moreish.corpus.windows import item_spans
 from moreish.draws import seed_for
-from moreish.errors import FileError, InputError
+from moreish.errors import InputError
 from moreish.recipe import Kind, Recipe
 
 CHARACTERS_MEASURED = 2_000_000
@@ -213,7 +213,7 @@ def read_corpus(file: str | os.PathLike[str] | None, recipe: Recipe, name: str |
     """
     path, own_name = _find(file)
     name = name or own_name
-    is_table = recipe.column is not None or name.lower().removesuffix(".gz").endswith(_TABLES)
+    is_table = recipe.column is not None or own_name.lower().removesuffix(".gz").endswith(_TABLES)
 
     def pieces() -> Iterator[str]:
         texts = text_pieces(path, name, recipe.encoding, recipe.normalization)
@@ -240,8 +240,11 @@ def _find(file: str | os.PathLike[str] | None) -> tuple[Path, str]:
         return spool_standard_input(), "standard input"
     path = datasets.find(file)
     if not path.is_file():
-        with path.open("rb") as stream:  # a pipe, such as the shell's <(command)
-            return spool(stream), path.name
+        try:
+            with path.open("rb") as stream:  # a pipe, such as the shell's <(command)
+                return spool(stream), str(path)
+        except OSError as error:
+            raise cannot_read(str(path), error) from error
     return path, str(file) if os.fspath(file) in datasets.DATA_SETS else path.name
 
 
@@ -251,7 +254,7 @@ def _source(path: Path, name: str, recipe: Recipe) -> Source:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             num_bytes = file.tell()
     except OSError as error:
-        raise FileError(f"Cannot read {name}: {error.strerror or error}. Give a text file that can be read.") from error
+        raise cannot_read(name, error) from error
     return Source(name, str(path.absolute()), digest, num_bytes, recipe.encoding, recipe.column)
 
 

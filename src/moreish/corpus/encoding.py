@@ -13,17 +13,16 @@ from numpy.typing import NDArray
 
 from moreish.corpus.cleaning import LINE_FEED, clean_lines
 from moreish.corpus.fingerprints import fingerprint_items
-from moreish.corpus.splits import Assignment, split_distinct, split_order, split_published
+from moreish.corpus.placement import Cuts, InFileOrder, InGivenOrder, Placement
+from moreish.corpus.splits import Assignment, split_distinct, split_published
 from moreish.corpus.vocabulary import BOUNDARY_ID, Vocabulary, codes_of
 from moreish.errors import FileError, InputError
 from moreish.recipe import SplitName
 
 Codes = NDArray[np.unsignedinteger[Any]]
 Pieces = Callable[[], Iterator[str]]
-Cuts = tuple[int, int, int, int]
 
 _NUM_CODEPOINTS = 0x110000
-_BLOCK = 1 << 16
 _PIECES_KEPT = 32
 
 
@@ -102,53 +101,34 @@ def encode_lines(pieces: Pieces, name: str, split: SplitName) -> Encoded:
         num_parts, num_blank, num_trimmed = num_parts + 1, num_blank + blank, num_trimmed + trimmed
     if not lengths:
         raise InputError(_empty_message(name, is_empty=num_parts == 0))
+    lengths_of = np.frombuffer(lengths, np.uint16)
+    placement: Placement
     if split == "published":
         order, assignment = split_published(np.frombuffer(fingerprints, np.uint64), name)
         del fingerprints
+        placement = InGivenOrder(order, assignment.num_items, lengths_of)
+        del order
     else:
         labels, assignment = split_distinct(np.frombuffer(fingerprints, np.uint64), name)
         del fingerprints
-        order = split_order(labels)
-        del labels
+        placement = InFileOrder(labels, lengths_of)
 
     vocabulary = symbols.vocabulary(has_boundary=True, origin=name)
-    lengths_of = np.frombuffer(lengths, np.uint16)
-    places, cuts = _places(lengths_of, order, assignment.num_items)
-    del order
     ids_of = _Ids(vocabulary)
-    stream = np.empty(cuts[3], vocabulary.dtype)
+    stream = np.empty(placement.cuts[3], vocabulary.dtype)
     stream[0] = BOUNDARY_ID
     num_items = 0
     for codes, ends, _, _ in parts:
         these = slice(num_items, num_items + len(ends))
         starts = np.concatenate(([0], ends + 1))[:-1]
-        _check_unchanged(np.array_equal(ends - starts, lengths_of[these]), name)
-        of_symbols = np.repeat(places[these] - starts, ends + 1 - starts)
+        sizes = ends - starts
+        _check_unchanged(np.array_equal(sizes, lengths_of[these]), name)
+        of_symbols = np.repeat(placement.places(these, sizes) - starts, sizes + 1)
         of_symbols += np.arange(len(codes))
         stream[of_symbols] = ids_of(codes)
         num_items += len(ends)
-    _check_unchanged(num_items == len(places), name)
-    return Encoded(stream, cuts, vocabulary, assignment, num_blank, num_trimmed)
-
-
-def _places(
-    lengths: NDArray[np.uint16], order: Codes, num_items_of: tuple[int, int, int]
-) -> tuple[NDArray[np.integer[Any]], Cuts]:
-    """Where each item's symbols begin in the stream, (n,), and where each split does."""
-    size = int(lengths.sum(dtype=np.int64)) + len(lengths) + 1
-    places = np.empty(len(order), np.uint32 if size <= 1 << 32 else np.int64)
-    cuts = [1]
-    first = 0
-    for num_items in num_items_of:
-        stop, place = first + num_items, cuts[-1]
-        for block in range(first, stop, _BLOCK):
-            items = order[block : min(block + _BLOCK, stop)]
-            ends = place + np.cumsum(lengths[items] + np.int64(1))
-            places[items] = np.append(place, ends[:-1])
-            place = int(ends[-1])
-        first = stop
-        cuts.append(place)
-    return places, (cuts[0], cuts[1], cuts[2], cuts[3])
+    _check_unchanged(num_items == len(lengths), name)
+    return Encoded(stream, placement.cuts, vocabulary, assignment, num_blank, num_trimmed)
 
 
 Piece = TypeVar("Piece")

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST_PLACE = 1 << 23
 _BLOCK = 1 << 16
+_RANGE_BITS = 5
 
 
 def mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -81,14 +82,14 @@ def fingerprint_texts(texts: Sequence[str]) -> NDArray[np.uint64]:
 def by_range(fingerprints: NDArray[np.uint64]) -> Iterator[NDArray[np.int64]]:
     """Which fingerprints fall in each range of values, the ranges ascending; together they are all.
 
-    Copies fall in one range, so that a long list can be compared with itself in parts of a sixteenth.
+    Copies fall in one range, so that a long list can be compared with itself in small parts.
     """
     if len(fingerprints) <= _BLOCK:
         yield np.arange(len(fingerprints))
         return
-    for head in range(16):
+    for head in range(1 << _RANGE_BITS):
         places = [
-            np.flatnonzero(fingerprints[first : first + _BLOCK] >> np.uint64(60) == head) + first
+            np.flatnonzero(fingerprints[first : first + _BLOCK] >> np.uint64(64 - _RANGE_BITS) == head) + first
             for first in range(0, len(fingerprints), _BLOCK)
         ]
         yield np.concatenate(places)

@@ -56,7 +56,12 @@ def text_pieces(
             f"{name} is a damaged .gz file ({error}). Give an undamaged copy, or the file unpacked."
         ) from error
     except OSError as error:
-        raise FileError(f"Cannot read {name}: {error.strerror or error}. Give a text file that can be read.") from error
+        raise cannot_read(name, error) from error
+
+
+def cannot_read(name: str, error: OSError) -> FileError:
+    """What is said of a file that the system does not let us read."""
+    return FileError(f"Cannot read {name}: {error.strerror or error}. Give a text file that can be read.")
 
 
 def spool_standard_input() -> Path:

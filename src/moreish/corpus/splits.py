@@ -61,18 +61,6 @@ def split_distinct(fingerprints: NDArray[np.uint64], name: str) -> tuple[NDArray
     return labels, Assignment((train, validation, test), num_distinct, {"validation": 0, "test": 0})
 
 
-def split_order(labels: NDArray[np.uint8]) -> NDArray[np.unsignedinteger[Any]]:
-    """Item numbers, (n,): those of training, of validation, of test, each in file order."""
-    order = np.empty(len(labels), _order_dtype(len(labels)))
-    filled = 0
-    for label in range(3):
-        for first in range(0, len(labels), _BLOCK):
-            chosen = np.flatnonzero(labels[first : first + _BLOCK] == label)
-            order[filled : filled + len(chosen)] = chosen + first
-            filled += len(chosen)
-    return order
-
-
 def split_published(fingerprints: NDArray[np.uint64], name: str) -> tuple[NDArray[np.unsignedinteger[Any]], Assignment]:
     """The split of the notebooks: the list is shuffled by `random.Random(42)` and cut at 80% and 90%.
 
@@ -114,14 +102,9 @@ def split_published(fingerprints: NDArray[np.uint64], name: str) -> tuple[NDArra
 
 def published_order(num_items: int) -> NDArray[np.unsignedinteger[Any]]:
     """The order in which `random.Random(42).shuffle` leaves a list of so many items, (n,)."""
-    dtype = _order_dtype(num_items)
-    order = array(dtype.char, range(num_items))
+    order = array("I" if num_items <= 1 << 32 else "Q", range(num_items))
     random.Random(42).shuffle(order)
-    return np.frombuffer(order, dtype)
-
-
-def _order_dtype(num_items: int) -> np.dtype[np.unsignedinteger[Any]]:
-    return np.dtype(np.uint32 if num_items <= 1 << 32 else np.uint64)
+    return np.frombuffer(order, order.typecode)
 
 
 def _check_num_distinct(num_distinct: int, name: str) -> None:
