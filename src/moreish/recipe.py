@@ -21,6 +21,7 @@ BatchNormConvention = Literal["pytorch", "lecture", "notebook"]
 Scheme = Literal["normal", "kaiming", "xavier", "orthogonal", "unit-columns", "zeros"]
 OptimizerName = Literal["sgd", "momentum", "adamw"]
 ScheduleName = Literal["constant", "step", "linear", "cosine"]
+EngineName = Literal["auto", "autograd", "manual"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,8 @@ class Recipe:
         schedule: course of the rate; see `moreish.training.schedule`.
         warmup: share of the training in which the rate rises linearly.
         decay_at: share of the training after which "step" multiplies the rate with `decay_factor`.
-        decay_factor: of "step"; for "linear" and "cosine" the share of the rate that is left at the end.
+        decay_factor: of "step".
+        final_share: of the rate that is left at the end of "linear" and "cosine".
         batch: examples a step.
         steps: updates; None where `minutes` decides.
         minutes: time budget of training and final evaluation.
@@ -84,8 +86,8 @@ class Recipe:
     model: ModelName = "mlp"
     context: int = 8
     embedding: int | Literal["onehot"] = 24
-    hidden: tuple[int, ...] = (256,)
-    activation: Activation = "tanh"
+    hidden: tuple[int, ...] = (256, 256)
+    activation: Activation = "relu"
     norm: Norm = "none"
     norm_output: bool = False
     norm_convention: BatchNormConvention = "pytorch"
@@ -102,18 +104,19 @@ class Recipe:
     head_bias_scale: float | None = None
 
     optimizer: OptimizerName = "adamw"
-    learning_rate: float = 3e-3
+    learning_rate: float = 4e-3
     momentum: float = 0.9
     beta1: float = 0.9
     beta2: float = 0.99
-    weight_decay: float = 0.01
+    weight_decay: float = 0.12
     clip: float | None = None
     schedule: ScheduleName = "cosine"
     warmup: float = 0.02
     decay_at: float = 0.5
     decay_factor: float = 0.1
+    final_share: float = 0.01
     batch: int = 128
-    steps: int | None = 20_000
+    steps: int | None = 12_000
     minutes: float | None = None
 
     eval_every: int | None = None
@@ -121,7 +124,7 @@ class Recipe:
     keep: Literal["best", "last"] = "best"
     seed: int = 1
     draws: Literal["streams", "lecture"] = "streams"
-    engine: Literal["auto", "autograd"] = "auto"
+    engine: EngineName = "auto"
     device: str = "cpu"
     threads: int = 1
 
@@ -219,7 +222,7 @@ _NETWORK_FIELDS = {
     *("embedding", "hidden", "activation", "norm", "norm_output", "norm_convention", "bias", "dropout"),
     *("init", "gain", "bias_scale", "head_init", "head_scale", "head_bias_scale"),
     *("optimizer", "learning_rate", "momentum", "beta1", "beta2", "weight_decay", "clip"),
-    *("schedule", "warmup", "decay_at", "decay_factor", "batch", "steps", "minutes"),
+    *("schedule", "warmup", "decay_at", "decay_factor", "final_share", "batch", "steps", "minutes"),
     *("eval_every", "patience", "draws", "engine"),
 }
 
@@ -238,7 +241,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "schedule": get_args(ScheduleName),
     "keep": ("best", "last"),
     "draws": ("streams", "lecture"),
-    "engine": ("auto", "autograd"),
+    "engine": get_args(EngineName),
     "norm_output": (True, False),
 }
 
@@ -261,6 +264,7 @@ _RANGES: dict[str, tuple[type, float, float, bool, bool]] = {
     "warmup": (float, 0, 1, True, False),
     "decay_at": (float, 0, 1, True, False),
     "decay_factor": (float, 0, 1, True, False),
+    "final_share": (float, 0, 1, True, False),
     "batch": (int, 1, 1_000_000, True, False),
     "steps": (int, 1, 2**40, True, True),
     "minutes": (float, 0, 1e6, False, True),

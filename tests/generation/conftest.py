@@ -19,7 +19,7 @@ HELD_OUT = ["cd"]
 
 def model_file(kind: str = "lines", boundary_bias: float = 1.5, **changes: object) -> ModelFile:
     """An MLP with random weights; the bias of the boundary decides how long items are."""
-    recipe = Recipe(kind=kind, context=3, embedding=4, hidden=(16,), **changes)  # type: ignore[arg-type]
+    recipe = Recipe(kind=kind, context=3, embedding=4, hidden=(16,), activation="tanh", **changes)  # type: ignore[arg-type]
     vocabulary = Vocabulary(SYMBOLS, has_boundary=kind == "lines", origin="letters.txt")
     random = np.random.default_rng(7)
     shapes = weight_shapes(recipe, vocabulary.vocab_size)

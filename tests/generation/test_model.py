@@ -148,5 +148,5 @@ def test_a_copy_of_standard_input_is_found_in_a_run_that_was_moved(saved_model: 
 
 
 def test_the_recipe_and_the_vocabulary_are_at_hand(model: Model) -> None:
-    assert model.recipe == Recipe(context=3, embedding=4, hidden=(16,))
+    assert model.recipe == Recipe(context=3, embedding=4, hidden=(16,), activation="tanh")
     assert "".join(model.vocabulary.symbols) == "abcdeé"

@@ -23,6 +23,7 @@ WAVENET = Recipe(
     context=8,
     embedding=24,
     hidden=(128, 128, 128),
+    activation="tanh",
     norm="batch",
     norm_convention="lecture",
     gain=1.0,

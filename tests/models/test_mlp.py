@@ -22,7 +22,7 @@ def generator(seed: int = 2147483647) -> torch.Generator:
 
 
 def network(vocab_size: int = 27, **fields) -> MLP:
-    return MLP(Recipe(**fields), vocab_size, generator())
+    return MLP(Recipe(**({"activation": "tanh"} | fields)), vocab_size, generator())
 
 
 def test_parameters_are_drawn_as_the_lecture_draws_them():

@@ -80,7 +80,7 @@ def test_the_notebooks_rate_falls_at_half_of_the_steps():
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine"])
 def test_rates_rise_during_warmup_and_fall_to_the_given_share(schedule):
-    recipe = Recipe(schedule=schedule, learning_rate=2.0, warmup=0.1, decay_factor=0.05)
+    recipe = Recipe(schedule=schedule, learning_rate=2.0, warmup=0.1, final_share=0.05)
     course = rates(recipe, np.linspace(0, 1, 1001))
     assert course.argmax() == pytest.approx(100, abs=1)
     assert course.max() == pytest.approx(2.0, rel=0.01)

@@ -13,7 +13,7 @@ def rates(recipe: Recipe, progress: NDArray[np.float64]) -> NDArray[np.float64]:
 
     - constant
     - step: times decay_factor from decay_at on, as the notebooks do at half of their steps
-    - linear, cosine: from learning_rate down to learning_rate · decay_factor (cosine: Loshchilov & Hutter 2017,
+    - linear, cosine: from learning_rate down to learning_rate · final_share (cosine: Loshchilov & Hutter 2017,
       arXiv:1608.03983)
 
     During the first `warmup` share it rises linearly from a hundredth (Goyal et al. 2017, arXiv:1706.02677).
@@ -32,7 +32,7 @@ def rates(recipe: Recipe, progress: NDArray[np.float64]) -> NDArray[np.float64]:
         remaining = np.clip(1 - (progress - recipe.warmup) / max(1 - recipe.warmup, 1e-12), 0, 1)
         if recipe.schedule == "cosine":
             remaining = (1 - np.cos(np.pi * remaining)) / 2
-        factor = recipe.decay_factor + (1 - recipe.decay_factor) * remaining
+        factor = recipe.final_share + (1 - recipe.final_share) * remaining
     if recipe.warmup > 0:
         factor = factor * np.clip(_FIRST_SHARE + (1 - _FIRST_SHARE) * progress / recipe.warmup, 0, 1)
     return recipe.learning_rate * factor
