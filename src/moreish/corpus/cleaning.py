@@ -55,8 +55,9 @@ def clean_lines(pieces: Iterator[str], name: str) -> Iterator[Items]:
             text += "\n"
         whole, line_feed, pending = text.rpartition("\n")
         if line_feed:
-            yield _cleaned(whole + line_feed, name, num_lines)
-            num_lines += whole.count("\n") + 1
+            items = _cleaned(whole + line_feed, name, num_lines)
+            num_lines += len(items.ends) + items.num_blank
+            yield items
         if len(pending) > LONGEST_ITEM and len(pending.strip()) > LONGEST_ITEM:
             raise InputError(_long_message(pending, name, num_lines + 1))
         piece = upcoming

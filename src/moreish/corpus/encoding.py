@@ -162,7 +162,7 @@ class _Symbols:
 
     def __init__(self) -> None:
         self._ascii = b""
-        self._is_present = np.zeros(_NUM_CODEPOINTS, bool)
+        self._is_present: NDArray[np.bool_] | None = None
 
     def add(self, codes: Codes) -> None:
         if codes.dtype == np.uint8:
@@ -170,11 +170,15 @@ class _Symbols:
             while data := data.translate(None, self._ascii):
                 self._ascii += bytes(set(data[:1000]))
         else:
+            if self._is_present is None:
+                self._is_present = np.zeros(_NUM_CODEPOINTS, bool)
             self._is_present[codes] = True
 
     def vocabulary(self, has_boundary: bool, origin: str) -> Vocabulary:
         """All of them; where there is a boundary, the line feed is no symbol."""
-        present = set(self._ascii).union(np.flatnonzero(self._is_present).tolist())
+        present = set(self._ascii)
+        if self._is_present is not None:
+            present.update(np.flatnonzero(self._is_present).tolist())
         if has_boundary:
             present.discard(LINE_FEED)
         return Vocabulary(tuple(map(chr, sorted(present))), has_boundary, origin)

@@ -60,15 +60,18 @@ def fingerprint_values(
     """Like `fingerprint_items`, given `symbol_values` of every code point: a short table serves a long stream."""
     if not len(starts):
         return np.empty(0, np.uint64)
-    # What stands between two items takes part in the products and in no sum.
-    spans = np.diff(starts, append=len(values))
-    factors = mix(np.arange(int(spans.max()), dtype=np.uint64) + np.uint64(_FIRST_PLACE)) | np.uint64(1)
-    places = np.arange(int(starts[0]), len(values)) - np.repeat(starts, spans)
-    terms = np.zeros(len(places) + 1, np.uint64)
-    np.multiply(values[starts[0] :], factors.take(places), out=terms[:-1])
-    sums = np.add.reduceat(terms, np.stack((starts, stops), axis=1).ravel() - starts[0])[::2]
-    sums[starts == stops] = 0
-    return mix(sums + (stops - starts).astype(np.uint64) * _GOLDEN)
+    first, last = int(starts[0]), int(stops[-1])
+    # What stands between two items takes part in the products and the running sum, not in the differences.
+    spans = np.diff(starts, append=last)
+    factors = mix(np.arange(_FIRST_PLACE, _FIRST_PLACE + int(spans.max()), dtype=np.uint64)) | np.uint64(1)
+    places = np.repeat(starts, spans)
+    np.subtract(np.arange(first, last), places, out=places)
+    terms = factors.take(places)
+    terms *= values[first:last]
+    sums = np.zeros(len(terms) + 1, np.uint64)
+    np.cumsum(terms, out=sums[1:])
+    of_items = sums[stops - first] - sums[starts - first]
+    return mix(of_items + (stops - starts).astype(np.uint64) * _GOLDEN)
 
 
 def fingerprint_texts(texts: Sequence[str]) -> NDArray[np.uint64]:

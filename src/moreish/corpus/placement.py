@@ -46,11 +46,12 @@ class InFileOrder:
 
     def places(self, items: slice, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
         places = np.empty(len(lengths), np.int64)
+        labels = self._labels[items]
         for label in range(3):
-            is_chosen = self._labels[items] == label
-            sizes = lengths[is_chosen] + 1
+            chosen = np.flatnonzero(labels == label)
+            sizes = lengths.take(chosen) + 1
             stops = self._next[label] + np.cumsum(sizes)
-            places[is_chosen] = stops - sizes
+            places[chosen] = stops - sizes
             self._next[label] += int(sizes.sum())
         return places
 

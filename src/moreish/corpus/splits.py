@@ -49,13 +49,20 @@ def split_distinct(fingerprints: NDArray[np.uint64], name: str) -> tuple[NDArray
     Raises:
         InputError: fewer than three distinct items.
     """
-    distinct_in = [len(sort_distinct(fingerprints[part])) for part in by_range(fingerprints)]
+    distinct = np.empty(0, np.uint64)
+    distinct_in: list[int] = []
+    for part in by_range(fingerprints):
+        distinct = sort_distinct(fingerprints[part])
+        distinct_in.append(len(distinct))
     num_distinct = sum(distinct_in)
     _check_num_distinct(num_distinct, name)
     num_train = max(1, min(int(0.8 * num_distinct), num_distinct - 2))
     stop_validation = max(num_train + 1, min(int(0.9 * num_distinct), num_distinct - 1))
+    ranks = [num_train, stop_validation]
+    # A short list is one range, which has just been sorted.
+    thresholds = distinct[ranks] if len(distinct_in) == 1 else _values_of_ranks(fingerprints, distinct_in, ranks)
     labels = np.zeros(len(fingerprints), np.uint8)
-    for threshold in _values_of_ranks(fingerprints, distinct_in, (num_train, stop_validation)):
+    for threshold in thresholds:
         labels += fingerprints >= threshold
     train, validation, test = (int(np.count_nonzero(labels == label)) for label in range(3))
     return labels, Assignment((train, validation, test), num_distinct, {"validation": 0, "test": 0})
@@ -116,9 +123,7 @@ def _check_num_distinct(num_distinct: int, name: str) -> None:
         )
 
 
-def _values_of_ranks(
-    fingerprints: NDArray[np.uint64], distinct_in: list[int], ranks: tuple[int, ...]
-) -> Iterator[np.uint64]:
+def _values_of_ranks(fingerprints: NDArray[np.uint64], distinct_in: list[int], ranks: list[int]) -> Iterator[np.uint64]:
     """The distinct fingerprints that have so many smaller ones; `distinct_in` counts those of every range."""
     below = 0
     for part, num_distinct in zip(by_range(fingerprints), distinct_in, strict=True):
