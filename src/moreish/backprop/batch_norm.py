@@ -59,8 +59,9 @@ def batch_norm_forward(
     diff = x - mean  # (…, H)
     var = (diff * diff).sum(axes) / (n - correction)  # (H,)
     rstd = 1 / np.sqrt(var + epsilon)  # (H,)
-    xhat = diff * rstd  # (…, H)
-    y = gamma * xhat + beta  # (…, H)
+    xhat = np.multiply(diff, rstd, out=diff)  # (…, H)
+    y = gamma * xhat  # (…, H)
+    y += beta
     return y, BatchNormCache(xhat, gamma, mean, var, rstd, correction)
 
 
@@ -90,7 +91,10 @@ def batch_norm_backward(dy: Floats, cache: BatchNormCache) -> tuple[Floats, Floa
     c = n / (n - correction)
     dbeta = dy.sum(axes)  # (H,)
     dgamma = (dy * xhat).sum(axes)  # (H,)
-    dx = gamma * rstd / n * (n * dy - dbeta - c * xhat * dgamma)  # (…, H)
+    dx = xhat * (c / n * dgamma)  # (…, H), and from here in place
+    np.subtract(dy, dx, out=dx)
+    dx -= dbeta / n
+    dx *= gamma * rstd
     return dx, dgamma, dbeta
 
 

@@ -29,16 +29,15 @@ def cross_entropy_forward(logits: Floats, targets: Ids) -> tuple[float, CrossEnt
         )
     if targets.size == 0:
         raise InputError("The mean loss of 0 examples was asked for; pass at least one context and its target.")
-    rows = np.arange(targets.size)
-    flat_targets = targets.reshape(-1)  # (n,)
-    shifted = (logits - logits.max(axis=-1, keepdims=True)).reshape(
-        len(rows), -1
-    )  # (n, V), at most 0: exp cannot overflow
-    counts = np.exp(shifted)
-    counts_sum = counts.sum(axis=-1)  # (n,)
-    loss = (np.log(counts_sum) - shifted[rows, flat_targets]).mean()
-    probs = counts / counts_sum[:, None]
-    return float(loss), (probs.reshape(logits.shape), targets)
+    n = targets.size
+    flat = logits.reshape(n, -1)  # (n, V)
+    shifted = flat - flat.max(axis=1, keepdims=True)  # (n, V), at most 0: exp cannot overflow
+    chosen = shifted[np.arange(n), targets.reshape(-1)]  # (n,)
+    counts = np.exp(shifted, out=shifted)
+    counts_sum = counts.sum(axis=1, keepdims=True)  # (n, 1)
+    loss = float(np.log(counts_sum).sum() - chosen.sum()) / n
+    probs = np.divide(counts, counts_sum, out=counts)
+    return loss, (probs.reshape(logits.shape), targets)
 
 
 def cross_entropy_backward(cache: CrossEntropyCache, dloss: float = 1.0) -> Floats:

@@ -31,8 +31,9 @@ def layer_norm_forward(x: Floats, gamma: Floats, beta: Floats, epsilon: float = 
     diff = x - x.sum(-1, keepdims=True) / H  # (…, H)
     var = (diff * diff).sum(-1, keepdims=True) / H  # (…, 1)
     rstd = 1 / np.sqrt(var + epsilon)  # (…, 1)
-    xhat = diff * rstd  # (…, H)
-    y = gamma * xhat + beta  # (…, H)
+    xhat = np.multiply(diff, rstd, out=diff)  # (…, H)
+    y = gamma * xhat  # (…, H)
+    y += beta
     return y, LayerNormCache(xhat, gamma, rstd)
 
 
@@ -61,5 +62,9 @@ def layer_norm_backward(dy: Floats, cache: LayerNormCache) -> tuple[Floats, Floa
     dbeta = dy.sum(axes)  # (H,)
     dgamma = (dy * xhat).sum(axes)  # (H,)
     g = gamma * dy  # (…, H)
-    dx = rstd / H * (H * g - g.sum(-1, keepdims=True) - xhat * (g * xhat).sum(-1, keepdims=True))  # (…, H)
+    sums = g.sum(-1, keepdims=True), (g * xhat).sum(-1, keepdims=True)  # (…, 1)
+    dx = xhat * (sums[1] / H)  # (…, H), and from here in place
+    np.subtract(g, dx, out=dx)
+    dx -= sums[0] / H
+    dx *= rstd
     return dx, dgamma, dbeta

@@ -24,10 +24,11 @@ def linear_forward(x: Floats, W: Floats, b: Floats | None = None) -> tuple[Float
         raise ShapeError(
             f"x has shape {x.shape} and W {W.shape}; the last axis of x is to be W's first. Transpose or join."
         )
-    y = x @ W  # (…, fan_in) @ (fan_in, fan_out) → (…, fan_out)
+    # One product of all rows; NumPy would make a small one of every example.
+    y = x.reshape(-1, W.shape[0]) @ W  # (n, fan_in) @ (fan_in, fan_out) → (n, fan_out)
     if b is not None:
         y += b
-    return y, (x, W, b is not None)
+    return y.reshape(*x.shape[:-1], W.shape[1]), (x, W, b is not None)
 
 
 def linear_backward(dy: Floats, cache: LinearCache) -> tuple[Floats, Floats, Floats | None]:
@@ -46,7 +47,7 @@ def linear_backward(dy: Floats, cache: LinearCache) -> tuple[Floats, Floats, Flo
     x, W, has_bias = cache
     check_shape("dy", dy.shape, (*x.shape[:-1], W.shape[1]), "the output of the linear layer")
     flat_x, flat_dy = x.reshape(-1, W.shape[0]), dy.reshape(-1, W.shape[1])
-    dx = dy @ W.T  # (…, fan_out) @ (fan_out, fan_in) → (…, fan_in)
+    dx = flat_dy @ W.T  # (n, fan_out) @ (fan_out, fan_in) → (n, fan_in)
     dW = flat_x.T @ flat_dy  # (fan_in, n) @ (n, fan_out) → (fan_in, fan_out)
     db = flat_dy.sum(axis=0) if has_bias else None  # b was repeated for each of the n rows
-    return dx, dW, db
+    return dx.reshape(x.shape), dW, db
