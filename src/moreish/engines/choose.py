@@ -8,8 +8,12 @@ from torch import nn
 from moreish.corpus import Corpus
 from moreish.engines.autograd import AutogradEngine
 from moreish.engines.contract import Engine, OptimizerSpec
+from moreish.engines.manual import ManualEngine
 from moreish.errors import EngineError
 from moreish.recipe import Recipe
+
+# NumPy has no error function, so that GELU takes many passes over each array: from about here on, PyTorch is faster.
+_LARGEST_BATCH_OF_GELU = 64
 
 
 @dataclass(frozen=True)
@@ -23,14 +27,36 @@ class Choice:
 def build_engine(recipe: Recipe, module: nn.Module, corpus: Corpus) -> Choice:
     """The engine that the recipe names; for "auto" the fastest that supports the model.
 
+    Args:
+        recipe: names engine and device, and is what the gradients by hand are written for.
+        module: the recipe's network; its parameters are updated in place.
+        corpus: whose stream the positions point into.
+
     Raises:
-        EngineError: the device does not exist here.
+        EngineError: the device does not exist here, or the engine cannot use it.
     """
+    name, reason = _choose(recipe)
     _check_device(recipe.device)
     optimizer = OptimizerSpec.from_recipe(recipe, dict(module.named_parameters()))
-    engine = AutogradEngine(module, recipe.context, optimizer, corpus, recipe.device)
-    reason = "it is the only engine so far" if recipe.engine == "auto" else "the recipe names it"
-    return Choice(engine, reason)
+    if name == "manual":
+        weights = {name: tensor.numpy() for name, tensor in module.state_dict().items()}
+        return Choice(ManualEngine(recipe, weights, optimizer, corpus), reason)
+    return Choice(AutogradEngine(module, recipe.context, optimizer, corpus, recipe.device), reason)
+
+
+def _choose(recipe: Recipe) -> tuple[str, str]:
+    """Name and reason. The rule was measured: benchmarks/engines.py, LOG.md."""
+    if recipe.engine == "manual" and recipe.device != "cpu":
+        raise EngineError(
+            f"engine = 'manual' computes on cpu, not on {recipe.device!r}. Give device = 'cpu', or engine = 'autograd'."
+        )
+    if recipe.engine != "auto":
+        return recipe.engine, "the recipe names it"
+    if recipe.device != "cpu":
+        return "autograd", f"it is the only engine that computes on {recipe.device}"
+    if recipe.activation == "gelu" and recipe.batch > _LARGEST_BATCH_OF_GELU:
+        return "autograd", f"it is the fastest for GELU and batches above {_LARGEST_BATCH_OF_GELU}"
+    return "manual", "it is the fastest for this network"
 
 
 def _check_device(device: str) -> None:
