@@ -13,14 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moreish.backprop.activations import ACTIVATIONS
+from moreish.backprop.arrays import Ids
 from moreish.backprop.chain import Values, mlp_chain, run_backward, run_forward
 from moreish.backprop.operations import Operation
 from moreish.errors import MoreishError
 from moreish.recipe import Norm
 
 Array = NDArray[np.float64]
-
-_AGREES = 1e-3  # of values and gradients that are to be the same network's
 
 
 @dataclass(frozen=True)
@@ -45,12 +44,14 @@ class Context:
     values: of the forward pass, by name; float64, ids as they are.
     gradients: that flow back, by the name of their value; float64.
     activation: the nonlinearity's name.
+    noise: how large rounding errors are in single precision, measured, by the name of a value or gradient (d…).
     """
 
     chain: Sequence[Operation]
     values: Values
     gradients: Mapping[str, Array]
     activation: str
+    noise: Mapping[str, float]
 
     def uses(self, name: str) -> list[Use]:
         """Every use of a value, in the order in which the backward pass meets them."""
@@ -77,6 +78,13 @@ class Context:
             term = operation.backward(*arguments)[position]
         assert term is not None, f"{operation.inputs[position]} has no gradient"
         return np.asarray(term, np.float64)
+
+    def magnitude(self, operation: Operation, position: int, replaced: Mapping[int, Array] | None = None) -> float:
+        """The largest sum of magnitudes in what `carry_back` returns, however much of it cancels."""
+        right = [self.gradients[operation.name], *self.arguments(operation)]
+        arrays = {place: (replaced or {}).get(place, array) for place, array in enumerate(right)}
+        sizes = {place: np.abs(array) for place, array in arrays.items() if array.dtype.kind == "f"}
+        return _largest(np.nan_to_num(self.carry_back(operation, position, sizes)))
 
     def arguments(self, operation: Operation) -> list[NDArray[Any]]:
         """What an operation's derivative is made from, but for the gradient from above: its value and its inputs."""
@@ -119,20 +127,34 @@ class Context:
         return sizes
 
     def rounding(self, name: str, eps: float) -> float:
-        """How large rounding errors of a gradient are: those of single precision, measured, and scaled to `eps`."""
-        leaves = {key: _single(self.values[key]) for key in self.values if key not in _made_by(self.chain)}
-        ids = leaves.pop("Xb"), leaves.pop("Yb")
-        single = run_backward(self.chain, run_forward(self.chain, leaves, *ids))[name]
-        return float(np.abs(single - self.gradients[name]).max(initial=0.0) * eps / np.finfo(np.float32).eps)
+        """How far two right ways to compute a value or gradient (d…) may be apart where numbers are rounded to eps."""
+        inherited = 16 * self.noise[name] / float(np.finfo(np.float32).eps)
+        is_gradient = name[0] == "d" and name[1:] in self.gradients
+        uses = self.uses(name[1:]) if is_gradient else []
+        return eps * (inherited + 4 * sum(self.magnitude(use.operation, use.position) for use in uses))
 
 
-def recognise(values: Mapping[str, NDArray[Any]], name: str, reference: Array) -> Context | None:
+def run(chain: Sequence[Operation], leaves: Mapping[str, Array], Xb: Ids, Yb: Ids, activation: str) -> Context:
+    """The context of a network with these parameters."""
+    with np.errstate(all="ignore"):
+        values = run_forward(chain, leaves, Xb, Yb)
+        gradients = run_backward(chain, values)
+        single_leaves = {name: leaf.astype(np.float32) for name, leaf in leaves.items()}
+        single_values = run_forward(chain, single_leaves, Xb, Yb)
+        single_gradients = run_backward(chain, single_values)
+        noise = {name: _largest_difference(single_values[name], values[name]) for name in values}
+        noise |= {f"d{name}": _largest_difference(single_gradients[name], gradients[name]) for name in gradients}
+    return Context(chain, values, gradients, activation, noise)
+
+
+def recognise(values: Mapping[str, NDArray[Any]], name: str, reference: Array, eps: float) -> Context | None:
     """The network that makes these values and this gradient; None where it is not one of ours.
 
     Args:
         values: at least the parameters, Xb and Yb under the lecture's names; others are compared.
         name: of a value.
         reference: its gradient.
+        eps: rounding of the reference.
     """
     num_layers = sum(key[0] == "W" and key[1:].isdigit() for key in values)
     needed = {"C", "Xb", "Yb", *(f"{letter}{layer}" for layer in range(1, num_layers + 1) for letter in "Wb")}
@@ -149,29 +171,32 @@ def recognise(values: Mapping[str, NDArray[Any]], name: str, reference: Array) -
     for epsilon, correction, activation in itertools.product((1e-5, 0.0), (1, 0), ACTIVATIONS):
         chain = mlp_chain(num_layers - 1, norm, activation, joining, correction, epsilon)
         try:
-            with np.errstate(all="ignore"):
-                made = run_forward(chain, leaves, values["Xb"], values["Yb"])
-                gradients = run_backward(chain, made)
+            context = run(chain, leaves, values["Xb"], values["Yb"], activation)
         except (MoreishError, ValueError, IndexError, KeyError):  # shapes that do not fit, or a name that is not there
             return None
-        context = Context(chain, made, gradients, activation)
-        if name in gradients and _is_same(gradients[name], reference, context.rounding(name, 1e-5)):
-            agree = [_is_same(made[key], array) for key, array in values.items() if key in made.keys() - {"Xb", "Yb"}]
-            if all(agree):
-                return context
+        if name not in context.gradients:
+            return None
+        if _is_same(context.gradients[name], reference, eps, context.rounding(f"d{name}", eps)) and all(
+            _is_same(context.values[key], values[key], _eps(values[key]), context.rounding(key, _eps(values[key])))
+            for key in context.values.keys() & values.keys()
+        ):
+            return context
     return None
 
 
-def _is_same(made: Array, given: NDArray[Any], noise: float = 0.0) -> bool:
-    if made.size != given.size or not np.isfinite(made).all():
+def _is_same(made: NDArray[Any], given: NDArray[Any], eps: float, noise: float) -> bool:
+    if made.size != given.size:
         return False
-    difference = np.abs(made.reshape(-1) - given.reshape(-1)).max(initial=0.0)
-    return bool(difference <= max(_AGREES * np.abs(made).max(initial=0.0), noise, 1e-12))
+    return _largest_difference(made.reshape(-1), given.reshape(-1)) <= max(eps**0.6 * _largest(made), noise, eps)
 
 
-def _made_by(chain: Sequence[Operation]) -> set[str]:
-    return {operation.name for operation in chain}
+def _eps(array: NDArray[Any]) -> float:
+    return float(np.finfo(array.dtype).eps) if array.dtype.kind == "f" else 0.0
 
 
-def _single(array: NDArray[Any]) -> NDArray[Any]:
-    return array.astype(np.float32) if array.dtype.kind == "f" else array
+def _largest(array: NDArray[Any]) -> float:
+    return float(np.abs(array).max(initial=0.0))
+
+
+def _largest_difference(a: NDArray[Any], b: NDArray[Any]) -> float:
+    return _largest(a - b)  # NaN where either is, which is larger than nothing

@@ -13,15 +13,17 @@ _LOOKS: tuple[Callable[[Case], Mistake | None], ...] = (
     terms.find_terms,
     forms.find_embedding,
     arrangement.find_transposed,
-    substitutions.find_substitution,
+    shapes.find_wrong_axis,
+    substitutions.find_omission,
     substitutions.find_array,
+    substitutions.find_substitution,
     substitutions.find_leftover,
+    arrangement.find_digits,
     factors.find_unnamed_factor,
     arrangement.find_shuffled,
     arrangement.find_offset,
-    arrangement.find_slices,
-    arrangement.find_digits,
     arrangement.find_part,
+    arrangement.find_slices,
 )
 
 

@@ -16,7 +16,7 @@ def find_shape(case: Case) -> Mistake | None:
         _dimension_lost(case)
         or _transposed(case)
         or _not_summed(case)
-        or _wrong_axis(case)
+        or find_wrong_axis(case)
         or _summed_too_far(case)
         or _not_reshaped(case)
         or _by_shape_alone(case)
@@ -47,7 +47,9 @@ def _dimension_lost(case: Case) -> Mistake | None:
     if _without_ones(case.mine.shape) != _without_ones(case.reference.shape):
         return None
     if case.mine.size > 1 and not _agrees(case, case.mine.reshape(case.reference.shape)):
-        wrong_axis = _wrong_axis(case)  # with as many rows as columns the sum over the wrong axis has the right length
+        wrong_axis = find_wrong_axis(
+            case
+        )  # with as many rows as columns the sum over the wrong axis has the right length
         if wrong_axis:
             return wrong_axis
     what = "missing" if case.mine.ndim < case.reference.ndim else "too many"
@@ -94,16 +96,14 @@ def _not_summed(case: Case) -> Mistake | None:
     return None
 
 
-def _wrong_axis(case: Case) -> Mistake | None:
+def find_wrong_axis(case: Case) -> Mistake | None:
     """The sum over another axis of what should have been summed."""
     full = _unsummed(case)
     if full is None:
         return None
     for axes in _axes(full.ndim):
         total = full.sum(axes)
-        if total.shape == full.shape or total.size != case.mine.size or case.mine.shape == case.reference.shape:
-            continue
-        if case.is_explained_by(total.reshape(case.mine.shape)):
+        if total.size == case.mine.size and case.is_explained_by(total.reshape(case.mine.shape)):
             return Mistake(
                 "summed over the wrong axis",
                 f"Summed over axis {', '.join(map(str, axes))} of what has the shape {full.shape}: {_shapes(case)}.",

@@ -5,7 +5,7 @@ that has the same shape. So "1 − hpreact² instead of 1 − h²" and "used pro
 their own; only derivatives that are wrong in their form do (`forms`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -18,16 +18,24 @@ _LOCAL = "By how much does the forward line's result change when this one number
 _OPERAND = "Write the derivative with letters first, then put in the arrays: which one does each letter stand for?"
 
 
+def find_omission(case: Case) -> Mistake | None:
+    """One of the two factors of the chain rule is missing, or the derivative is of a wrong form."""
+    return _first(case, _omissions)
+
+
 def find_substitution(case: Case) -> Mistake | None:
-    """One argument of one derivative replaced."""
+    """One argument of one derivative replaced by another array."""
+    return _first(case, _substitutions)
+
+
+def _first(case: Case, predictions: Callable[[Case, Context, Use], Iterator[Prediction]]) -> Mistake | None:
     if case.context is None:
         return None
     for use in case.context.uses(case.name):
         rest = case.reference - use.term
-        for prediction in _predictions(case, case.context, use):
-            gradient = prediction.gradient
+        for prediction in predictions(case, case.context, use):
             try:
-                gradient = np.broadcast_to(gradient, use.term.shape)
+                gradient = np.broadcast_to(prediction.gradient, use.term.shape)
             except ValueError:
                 continue
             if case.is_explained_by(rest + gradient, prediction.summands):
@@ -88,13 +96,7 @@ def _fits(factor: Array, term: Array) -> bool:
     return factor.ndim == term.ndim and all(a in (b, 1) for a, b in zip(factor.shape, term.shape, strict=True))
 
 
-def _predictions(case: Case, context: Context, use: Use) -> Iterator[Prediction]:
-    yield from _without_a_factor(case, context, use)
-    yield from wrong_forms(case.name, context, use)
-    yield from _with_another_array(case, context, use)
-
-
-def _without_a_factor(case: Case, context: Context, use: Use) -> Iterator[Prediction]:
+def _omissions(case: Case, context: Context, use: Use) -> Iterator[Prediction]:
     operation = use.operation
     above = context.gradients[operation.name]
     ones = np.ones_like(above)
@@ -103,7 +105,7 @@ def _without_a_factor(case: Case, context: Context, use: Use) -> Iterator[Predic
         f"Not multiplied with d{operation.name}, the gradient from above: this is the derivative of that line alone.",
         context.carry_back(operation, use.position, {0: ones}),
         _UPSTREAM,
-        _summands(context, use, {0: ones}),
+        context.magnitude(operation, use.position, {0: ones}),
     )
     passed = above
     if above.shape != use.term.shape and above.ndim == use.term.ndim:
@@ -116,9 +118,10 @@ def _without_a_factor(case: Case, context: Context, use: Use) -> Iterator[Predic
         _LOCAL,
         float(np.abs(above).sum(0).max(initial=0.0)),
     )
+    yield from wrong_forms(case.name, context, use)
 
 
-def _with_another_array(case: Case, context: Context, use: Use) -> Iterator[Prediction]:
+def _substitutions(case: Case, context: Context, use: Use) -> Iterator[Prediction]:
     operation = use.operation
     names = [f"d{operation.name}", operation.name, *operation.inputs]
     arrays = [context.gradients[operation.name], *context.arguments(operation)]
@@ -134,13 +137,5 @@ def _with_another_array(case: Case, context: Context, use: Use) -> Iterator[Pred
                 f"{wrong} stands where {right} belongs, in what comes back through {operation.name}.",
                 context.carry_back(operation, use.position, {place: array}),
                 _UPSTREAM if is_value else _OPERAND,
-                _summands(context, use, {place: array}),
+                context.magnitude(operation, use.position, {place: array}),
             )
-
-
-def _summands(context: Context, use: Use, replaced: Mapping[int, Array]) -> float:
-    """Magnitude of what is summed up, most of which may cancel."""
-    right = [context.gradients[use.operation.name], *context.arguments(use.operation)]
-    everything = [replaced.get(place, array) for place, array in enumerate(right)]
-    sizes = {place: np.abs(array) for place, array in enumerate(everything) if array.dtype.kind == "f"}
-    return largest(np.nan_to_num(context.carry_back(use.operation, use.position, sizes)))
