@@ -34,6 +34,11 @@ def _gelu(x: Array) -> Array:
 _ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": _tanh, "relu": _relu, "gelu": _gelu}
 
 
+def _multiply(x: NDArray[Any], weight: NDArray[Any]) -> NDArray[Any]:
+    """x @ W over any leading axes in one product; NumPy would make a small one of every example."""
+    return (x.reshape(-1, len(weight)) @ weight).reshape(*x.shape[:-1], weight.shape[1])
+
+
 class ArrayMLP(WindowPredictor):
     """The MLP or hierarchical network of a recipe in evaluation mode: batch norm by its running values, no dropout.
 
@@ -61,15 +66,28 @@ class ArrayMLP(WindowPredictor):
 
     def logits(self, contexts: NDArray[np.int64]) -> Array:
         """Contexts (n, T) → logits (n, V)."""
+        return self._forward(contexts)
+
+    def before_norm(self, contexts: NDArray[np.int64], layer: str) -> Array:
+        """What the norm of a layer normalises: contexts (n, T) → (n, H), or (n, L, H) where L positions are apart.
+
+        Args:
+            layer: "layers.0" … or "head".
+        """
+        return self._forward(contexts, stop_before_norm_of=layer)
+
+    def _forward(self, contexts: NDArray[np.int64], stop_before_norm_of: str | None = None) -> Array:
         names, joined = layer_names(self.recipe), num_joined(self.recipe)
         x = self._first_products(contexts, names[0], joined[0])  # (n, L, H), or (n, H)
         for position, name in enumerate(names):
             if position > 0:
                 if x.ndim == 3:
                     x = x.reshape(joined_shape(x.shape, joined[position]))
-                x = x @ self.weights[f"{name}.linear.weight"]
+                x = _multiply(x, self.weights[f"{name}.linear.weight"])
             if (bias := self.weights.get(f"{name}.linear.bias")) is not None:
                 x += bias
+            if name == stop_before_norm_of:
+                return x.astype(np.float32, copy=False)
             if f"{name}.norm.weight" in self.weights:
                 x = self._normalise(name, x)
             x = x.astype(np.float32, copy=False)
@@ -85,7 +103,7 @@ class ArrayMLP(WindowPredictor):
             x = weight[contexts.reshape(len(contexts), -1, joined) + offsets].sum(axis=2)  # (n, L, H)
             return x[:, 0] if x.shape[1] == 1 else x
         embedded = self.weights["embedding.weight"][contexts]  # (n, T, E)
-        return embedded.reshape(joined_shape(embedded.shape, joined)) @ weight
+        return _multiply(embedded.reshape(joined_shape(embedded.shape, joined)), weight)
 
     def _normalise(self, name: str, x: NDArray[Any]) -> NDArray[Any]:
         weight, bias = self.weights[f"{name}.norm.weight"], self.weights[f"{name}.norm.bias"]
