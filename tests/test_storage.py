@@ -98,10 +98,12 @@ def test_a_place_without_a_model_is_said(tmp_path):
 
 
 def test_loaded_arrays_can_be_updated_in_place(tmp_path):
-    save_arrays(tmp_path / "a.safetensors", {"a": np.zeros(2), "b": np.zeros((3, 2)).T}, {})
+    transposed = np.arange(6.0).reshape(3, 2).T
+    save_arrays(tmp_path / "a.safetensors", {"a": np.zeros(2), "b": transposed, "c": np.array(7)}, {})
     arrays, _ = load_arrays(tmp_path / "a.safetensors")
     arrays["a"] += 1
-    assert arrays["b"].shape == (2, 3)
+    np.testing.assert_array_equal(arrays["b"], transposed)
+    assert (arrays["c"].shape, int(arrays["c"])) == ((), 7)
 
 
 @pytest.mark.parametrize("failing", ["fsync", "replace"])

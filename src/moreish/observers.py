@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Prepared:
-    """The file was read and split.
+    """The file was read and split, and the run directory made.
 
     `notes` are sentences that a person should hear: what was dropped, what leaks, what never occurs in training.
     `num_predicted` maps each split to its number of predicted symbols; `baselines` maps what counting reaches, by name,
     to its NLL on each split in nats per character.
     """
 
+    run: Path
     name: str
     notes: tuple[str, ...]
     vocab_size: int
@@ -31,7 +32,6 @@ class Prepared:
 class Started:
     """Training begins, or goes on from `step`. Either `num_steps` or the budget `seconds` is None."""
 
-    run: Path
     step: int
     num_steps: int | None
     seconds: float | None

@@ -289,6 +289,8 @@ def _check_choices(recipe: Recipe) -> None:
 def _check_numbers(recipe: Recipe) -> None:
     for name, limits in _RANGES.items():
         _check_number(name, getattr(recipe, name), *limits)
+    if isinstance(recipe.embedding, str) and recipe.embedding != "onehot":
+        raise RecipeError(f"embedding is {recipe.embedding!r}; expected a whole number of at least 1, or 'onehot'.")
     if recipe.embedding != "onehot":
         _check_number("embedding", recipe.embedding, int, 1, 1_000_000, True, False)
     for size in recipe.hidden:

@@ -85,7 +85,7 @@ def save_arrays(path: Path, arrays: Mapping[str, "NDArray[Any]"], header: Mappin
     from safetensors.numpy import save
 
     metadata = {"format": FORMAT, "version": str(FORMAT_VERSION), "header": json.dumps(header, ensure_ascii=False)}
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     write_atomically(path, save(contiguous, metadata=metadata))
 
 

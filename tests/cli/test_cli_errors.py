@@ -120,7 +120,7 @@ def test_options_out_of_range_or_at_odds(
 def test_a_device_that_does_not_exist(command: Any, items_file: Path) -> None:
     done = command("train", items_file, "--device", "toaster")
     assert done.code == 2
-    assert "moreish: The device 'toaster' cannot be used here" in done.err
+    assert "moreish: The device 'toaster' is not available here" in done.err
 
 
 @pytest.mark.parametrize("content", ["steps = ", "stepps = 3", "steps = -3", "version = 99"])

@@ -12,8 +12,9 @@ import pytest
 from moreish.cli.progress import LiveProgress, Progress, progress
 from moreish.observers import ChunkDone, Ended, Evaluated, Prepared, Saved, Started
 
-PREPARED = Prepared("list.txt", ("1 blank line was dropped.",), 27, {"train": 80, "validation": 10, "test": 10}, {})
-STARTED = Started(Path("runs/list-1"), 0, 100, None, 1234, "autograd", "the recipe names it")
+NUM_PREDICTED = {"train": 80, "validation": 10, "test": 10}
+PREPARED = Prepared(Path("runs/list-1"), "list.txt", ("1 blank line was dropped.",), 27, NUM_PREDICTED, {})
+STARTED = Started(0, 100, None, 1234, "autograd", "the recipe names it")
 
 
 def chunk(step: int, losses: list[float]) -> ChunkDone:

@@ -256,7 +256,7 @@ def test_without_a_file_the_bundled_names_are_read() -> None:
 
 def test_what_was_dropped_is_said(tmp_path: Path) -> None:
     notes = corpus_of(tmp_path, " anna\n\nbob \n\n\ncarl\ndora\t\n").summary.notes
-    assert notes[:2] == ("3 blank lines were dropped.", "Space around 3 lines was dropped.")
+    assert notes[:2] == ("3 blank lines were dropped.", "The space around 3 lines was dropped.")
 
 
 def test_symbols_that_never_occur_in_training_are_said(tmp_path: Path) -> None:

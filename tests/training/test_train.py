@@ -1,11 +1,15 @@
 """Training reports what happened, keeps what was best, and stops where it should."""
 
+import os
+import shutil
+import threading
+
 import numpy as np
 import pytest
 
 import moreish
 from moreish.corpus import read_corpus
-from moreish.errors import DivergenceError, InputError
+from moreish.errors import DivergenceError, EngineError, InputError
 from moreish.observers import ChunkDone, Ended, Evaluated, Event, Prepared, Saved, Started, Stop
 from moreish.storage import load_model
 from moreish.training import evaluate
@@ -158,3 +162,37 @@ def test_seeds_change_the_training_and_threads_do_not(items, tmp_path):
     first, same, other = weights("a"), weights("b", threads=2), weights("c", seed=2)
     np.testing.assert_allclose(first["head.linear.weight"], same["head.linear.weight"], rtol=1e-5)
     assert not np.array_equal(first["head.linear.weight"], other["head.linear.weight"])
+
+
+def test_a_device_that_is_not_there_leaves_no_run(items, tmp_path):
+    with pytest.raises(EngineError, match="toaster"):
+        moreish.train(items, out=tmp_path / "run", **SMALL, device="toaster")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_data_set_by_name_is_read_as_what_it_is(shakespeare_file, tmp_path, monkeypatch):
+    monkeypatch.setenv("MOREISH_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "cache").mkdir()
+    shutil.copy(shakespeare_file, tmp_path / "cache" / "tinyshakespeare.txt")
+    run = moreish.train("tinyshakespeare", out=tmp_path / "run", model="bigram")
+    assert run.recipe.kind == "text"
+
+
+def test_what_comes_through_a_pipe_is_copied_into_the_run(items, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(items.read_bytes()))
+    writer.start()
+    run = moreish.train(pipe, out=tmp_path / "run", **SMALL, steps=20)
+    writer.join()
+    assert run.data_path.read_bytes() == items.read_bytes()
+    assert moreish.load(run).evaluate()["train"].nats_per_character > 0
+
+
+def test_a_file_too_short_to_be_split_can_be_evaluated(items, tmp_path):
+    model = moreish.load(moreish.train(items, out=tmp_path / "run", **SMALL, steps=20))
+    short = tmp_path / "short.txt"
+    short.write_text("agl\n")
+    measured = model.evaluate(short)["whole"]
+    assert (measured.num_items, measured.num_characters) == (1, 4)
+    assert measured.nats_per_character == pytest.approx(model.score("agl")[0].nll_per_character, rel=1e-6)

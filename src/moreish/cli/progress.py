@@ -19,7 +19,7 @@ class Progress:
 
     Attributes:
         has_begun: whether a file was read: a run that is finished does not begin.
-        run: directory of the training, once there are steps.
+        run: directory of the training, once it is made.
         ended: how it ended, once it has.
     """
 
@@ -46,10 +46,10 @@ class Progress:
         """Take note of an event, and say or show it."""
         match event:
             case Prepared():
-                self.has_begun = True
+                self.has_begun, self.run = True, event.run
                 self._say_prepared(event)
             case Started():
-                self.run, self.num_steps, self._step = event.run, event.num_steps, event.step
+                self.num_steps, self._step = event.num_steps, event.step
                 self._say_started(event)
             case ChunkDone():
                 for loss in event.losses.tolist():
@@ -108,7 +108,7 @@ class Progress:
             extent = duration(event.seconds or 0.0)
         again = f"Going on after step {event.step:,} of" if event.step else "Training"
         say(
-            f"{again} {event.run}: {count(event.num_parameters, 'parameter')}, {extent}, engine {event.engine} "
+            f"{again} {self.run}: {count(event.num_parameters, 'parameter')}, {extent}, engine {event.engine} "
             f"({event.reason}); Ctrl-C stops and saves"
         )
 

@@ -5,7 +5,7 @@ from moreish.corpus.datasets import DATA_SETS, DataSet, bundled_names, find
 from moreish.corpus.describe import describe, show_windows
 from moreish.corpus.fingerprints import fingerprint_items, fingerprint_texts
 from moreish.corpus.preparation import Preparation
-from moreish.corpus.reading import spool_standard_input
+from moreish.corpus.reading import spool, spool_standard_input
 from moreish.corpus.splits import SPLITS, Split
 from moreish.corpus.vocabulary import BOUNDARY_ID, Vocabulary
 from moreish.corpus.windows import contexts, item_spans
@@ -30,5 +30,6 @@ __all__ = [
     "item_spans",
     "read_corpus",
     "show_windows",
+    "spool",
     "spool_standard_input",
 ]

@@ -197,7 +197,9 @@ class Corpus:
         return sort_distinct(fingerprints)
 
 
-def read_corpus(file: str | os.PathLike[str] | None, recipe: Recipe, name: str | None = None) -> Corpus:
+def read_corpus(
+    file: str | os.PathLike[str] | None, recipe: Recipe, name: str | None = None, *, is_divided: bool = True
+) -> Corpus:
     """Read a file, and make its corpus as the recipe says.
 
     A file is text, a .csv or .tsv table, or either compressed as .gz. With a column given, any file is read as a table.
@@ -206,6 +208,7 @@ def read_corpus(file: str | os.PathLike[str] | None, recipe: Recipe, name: str |
         file: a path, "-" for standard input, the name of a data set, or None for the bundled names.
         recipe: kind, encoding, normalization, column and split are used.
         name: of the file, for people; by default its own.
+        is_divided: whether it is split as the recipe says; otherwise all of it is test.
 
     Raises:
         InputError: there is no such file, or its content cannot be used; the message says what to do.
@@ -220,9 +223,9 @@ def read_corpus(file: str | os.PathLike[str] | None, recipe: Recipe, name: str |
         return column_pieces(texts, name, recipe.column) if is_table else texts
 
     if recipe.kind == "lines":
-        encoded = encode_lines(pieces, name, recipe.split)
+        encoded = encode_lines(pieces, name, recipe.split if is_divided else None)
     else:
-        encoded = encode_text(pieces, name)
+        encoded = encode_text(pieces, name, is_divided)
     return Corpus(
         stream=encoded.stream,
         vocabulary=encoded.vocabulary,

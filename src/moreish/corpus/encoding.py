@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from moreish.corpus.cleaning import LINE_FEED, clean_lines
 from moreish.corpus.fingerprints import fingerprint_items
 from moreish.corpus.placement import Cuts, InFileOrder, InGivenOrder, Placement
-from moreish.corpus.splits import Assignment, split_distinct, split_published
+from moreish.corpus.splits import Assignment, leave_undivided, split_distinct, split_published
 from moreish.corpus.vocabulary import BOUNDARY_ID, Vocabulary, codes_of
 from moreish.errors import FileError, InputError
 from moreish.recipe import SplitName
@@ -44,8 +44,8 @@ class Encoded:
     num_trimmed_lines: int = 0
 
 
-def encode_text(pieces: Pieces, name: str) -> Encoded:
-    """Running text as ids, cut in contiguous blocks of 80%, 10% and 10%.
+def encode_text(pieces: Pieces, name: str, is_divided: bool) -> Encoded:
+    """Running text as ids, cut in contiguous blocks of 80%, 10% and 10%; or all of it test.
 
     Args:
         pieces: gives the text from its beginning, each time it is called.
@@ -73,16 +73,17 @@ def encode_text(pieces: Pieces, name: str) -> Encoded:
         stream[filled : filled + len(text)] = ids_of(codes_of(text))
         filled += len(text)
     _check_unchanged(filled == size, name)
-    return Encoded(stream, (0, int(0.8 * size), int(0.9 * size), size), vocabulary)
+    cuts = (0, int(0.8 * size), int(0.9 * size), size) if is_divided else (0, 0, 0, size)
+    return Encoded(stream, cuts, vocabulary)
 
 
-def encode_lines(pieces: Pieces, name: str, split: SplitName) -> Encoded:
+def encode_lines(pieces: Pieces, name: str, split: SplitName | None) -> Encoded:
     """A list as ids: a boundary, then each item and a boundary after it, in the order of the split.
 
     Args:
         pieces: gives the text from its beginning, each time it is called.
         name: of the file, for messages.
-        split: how the items are divided.
+        split: how the items are divided; None makes all of them test.
 
     Raises:
         InputError: no items or too few, or an item that is too long.
@@ -109,7 +110,8 @@ def encode_lines(pieces: Pieces, name: str, split: SplitName) -> Encoded:
         placement = InGivenOrder(order, assignment.num_items, lengths_of)
         del order
     else:
-        labels, assignment = split_distinct(np.frombuffer(fingerprints, np.uint64), name)
+        divide = split_distinct if split == "distinct" else leave_undivided
+        labels, assignment = divide(np.frombuffer(fingerprints, np.uint64), name)
         del fingerprints
         placement = InFileOrder(labels, lengths_of)
 

@@ -85,7 +85,7 @@ def _notes(preparation: Preparation) -> tuple[str, ...]:
     if preparation.num_blank_lines:
         notes.append(f"{_count(preparation.num_blank_lines, 'blank line was', 'blank lines were')} dropped.")
     if preparation.num_trimmed_lines:
-        notes.append(f"Space around {_count(preparation.num_trimmed_lines, 'line', 'lines')} was dropped.")
+        notes.append(f"The space around {_count(preparation.num_trimmed_lines, 'line', 'lines')} was dropped.")
     num_copies = preparation.num_items - preparation.num_distinct
     if any(preparation.leaks.values()):
         shares = {split: num / preparation.num_items_of[split] for split, num in preparation.leaks.items()}

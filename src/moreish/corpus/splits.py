@@ -68,6 +68,13 @@ def split_distinct(fingerprints: NDArray[np.uint64], name: str) -> tuple[NDArray
     return labels, Assignment((train, validation, test), num_distinct, {"validation": 0, "test": 0})
 
 
+def leave_undivided(fingerprints: NDArray[np.uint64], name: str) -> tuple[NDArray[np.uint8], Assignment]:
+    """Every item tests, as in a file that a trained model is measured on; arguments and result as `split_distinct`."""
+    labels = np.full(len(fingerprints), 2, np.uint8)
+    num_distinct = sum(len(sort_distinct(fingerprints[part])) for part in by_range(fingerprints))
+    return labels, Assignment((0, 0, len(labels)), num_distinct, {"validation": 0, "test": 0})
+
+
 def split_published(fingerprints: NDArray[np.uint64], name: str) -> tuple[NDArray[np.unsignedinteger[Any]], Assignment]:
     """The split of the notebooks: the list is shuffled by `random.Random(42)` and cut at 80% and 90%.
 

@@ -33,10 +33,9 @@ def build_engine(recipe: Recipe, module: nn.Module, corpus: Corpus) -> Choice:
         corpus: whose stream the positions point into.
 
     Raises:
-        EngineError: the device does not exist here, or the engine cannot use it.
+        EngineError: the engine cannot use the device.
     """
     name, reason = _choose(recipe)
-    _check_device(recipe.device)
     optimizer = OptimizerSpec.from_recipe(recipe, dict(module.named_parameters()))
     if name == "manual":
         weights = {name: tensor.numpy() for name, tensor in module.state_dict().items()}
@@ -59,10 +58,13 @@ def _choose(recipe: Recipe) -> tuple[str, str]:
     return "manual", "it is the fastest for this network"
 
 
-def _check_device(device: str) -> None:
+def check_device(device: str) -> None:
+    """See whether PyTorch can compute on a device.
+
+    Raises:
+        EngineError: it cannot.
+    """
     try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise EngineError(
-            f"The device {device!r} cannot be used here ({str(error).splitlines()[0]}). Use cpu."
-        ) from error
+        raise EngineError(f"The device {device!r} is not available here. Use --device cpu, or another.") from error

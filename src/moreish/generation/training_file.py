@@ -54,15 +54,9 @@ def whole_corpus(file: str | Path, vocabulary: Vocabulary, recipe: Recipe) -> Co
     Raises:
         InputError: the file holds characters that the model does not know, or cannot be read as the recipe says.
     """
-    corpus = read_corpus(file, dataclasses.replace(recipe, split="distinct"))
+    corpus = read_corpus(file, recipe, is_divided=False)
     stream = _translation(corpus, vocabulary)[corpus.stream]
-    first, stop = corpus.cuts[0], corpus.cuts[3]
-    summary = dataclasses.replace(
-        corpus.summary, num_items_of={"train": 0, "validation": 0, "test": corpus.summary.num_items}
-    )
-    return dataclasses.replace(
-        corpus, stream=stream, vocabulary=vocabulary, cuts=(first, first, first, stop), summary=summary
-    )
+    return dataclasses.replace(corpus, stream=stream, vocabulary=vocabulary)
 
 
 def _translation(corpus: Corpus, vocabulary: Vocabulary) -> NDArray[np.unsignedinteger[Any]]:

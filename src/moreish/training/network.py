@@ -50,7 +50,7 @@ def _train(run: Run, corpus: Corpus, observers: Sequence[Observer], began: float
     plan = _make_plan(run, corpus, choice, began)
     loop = Loop(run, corpus, choice.engine, minibatches, plan, observers, checkpoint)
     started = Started(
-        *(run.path, loop.position.step, plan.num_steps, plan.seconds, num_parameters),
+        *(loop.position.step, plan.num_steps, plan.seconds, num_parameters),
         engine=choice.engine.name,
         reason=choice.reason,
     )

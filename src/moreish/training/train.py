@@ -8,7 +8,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from moreish.corpus import SPLITS, Corpus, read_corpus, spool_standard_input
+from moreish.corpus import DATA_SETS, SPLITS, Corpus, read_corpus, spool, spool_standard_input
 from moreish.errors import RecipeError, RunError
 from moreish.models.load import predictor
 from moreish.observers import Observer, Prepared
@@ -69,15 +69,21 @@ def _begin(
     origin: Recipe | str | os.PathLike[str] | None,
     changes: dict[str, Any],
 ) -> tuple[Run, Corpus]:
+    if origin is None and isinstance(file, str) and file in DATA_SETS and not Path(file).exists():
+        changes = {"kind": DATA_SETS[file].kind} | changes
     recipe = _resolve_recipe(origin).with_changes(**changes)
     repeated = Run.open(origin) if isinstance(origin, str | os.PathLike) and is_run(Path(origin)) else None
+    if recipe.device != "cpu":
+        from moreish.engines import check_device  # loads PyTorch
+
+        check_device(recipe.device)
     if out is not None:
         make_directory(Path(out))
-    spooled = spool_standard_input() if file == "-" else None
+    spooled = _spool(file)
     try:
         copied = spooled
         if spooled is not None:
-            corpus = read_corpus(spooled, recipe, "standard input")
+            corpus = read_corpus(spooled, recipe, "standard input" if file == "-" else str(file))
         elif file is None and repeated is not None:
             corpus = _read_again(repeated, recipe)
             copied = repeated.data_path if repeated.data["is_copy"] else None
@@ -93,6 +99,16 @@ def _begin(
     if repeated is not None and recipe.minutes is not None and repeated.recipe == recipe:
         Record.read(repeated.path).save(run.path)  # what the clock decided there is done again here
     return run, corpus
+
+
+def _spool(file: str | os.PathLike[str] | None) -> Path | None:
+    """A copy of what can be read only once: standard input, a pipe."""
+    if file == "-":
+        return spool_standard_input()
+    if file is None or not Path(file).is_fifo():
+        return None
+    with Path(file).open("rb") as pipe:
+        return spool(pipe)
 
 
 def _resolve_recipe(origin: Recipe | str | os.PathLike[str] | None) -> Recipe:
@@ -134,6 +150,7 @@ def _read_again(run: Run, recipe: Recipe) -> Corpus:
 def _train(run: Run, corpus: Corpus, observers: Sequence[Observer], began: float) -> None:
     counted = baselines(corpus)
     prepared = Prepared(
+        run=run.path,
         name=corpus.source.name,
         notes=corpus.summary.notes,
         vocab_size=corpus.vocabulary.vocab_size,
