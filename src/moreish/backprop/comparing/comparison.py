@@ -65,10 +65,10 @@ def compare_gradients(
 ) -> Comparison:
     """Print and return how a gradient compares with the right one, and what is likely wrong with it.
 
-    With `values` more is known: which terms a gradient consists of, which arrays could have been mixed up, and how large
-    its rounding errors are. "Approximate" is then |mine − reference| ≤ 1e-8 + 1e-5 · |reference| in single precision, as
-    with `torch.allclose` (1e-12 and 1e-9 in double), or the rounding of this gradient, which is measured. Without them
-    it is 5e-7 + 7e-5 · |reference| (1e-12 and 4e-10), or 64 roundings of the largest entry.
+    With `values` more is known: which terms a gradient consists of, which arrays could have been mixed up, and how
+    large its rounding errors are. "Approximate" is then |mine − reference| ≤ 1e-8 + 1e-5 · |reference| in single
+    precision, as with `torch.allclose` (1e-12 and 1e-9 in double), or the rounding of this gradient, which is measured.
+    Without them it is 5e-7 + 7e-5 · |reference| (1e-12 and 4e-10), or 64 roundings of the largest entry.
 
     Args:
         name: of the gradient, with or without the d: "dhprebn" or "hprebn". Printed.

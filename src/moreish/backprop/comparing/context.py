@@ -7,7 +7,7 @@ the reference.
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,10 @@ from moreish.recipe import Norm
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Use:
+_SINGLE = float(np.finfo(np.float32).eps)
+
+
+class Use(NamedTuple):
     """One place where the forward pass uses a value, and the gradient that comes back from there.
 
     Attributes:
@@ -44,14 +46,14 @@ class Context:
     values: of the forward pass, by name; float64, ids as they are.
     gradients: that flow back, by the name of their value; float64.
     activation: the nonlinearity's name.
-    noise: how large rounding errors are in single precision, measured, by the name of a value or gradient (d…).
+    noise: rounding errors in single precision, measured, by the name of a value or gradient (d…).
     """
 
     chain: Sequence[Operation]
     values: Values
     gradients: Mapping[str, Array]
     activation: str
-    noise: Mapping[str, float]
+    noise: Mapping[str, Array]
 
     def uses(self, name: str) -> list[Use]:
         """Every use of a value, in the order in which the backward pass meets them."""
@@ -82,7 +84,7 @@ class Context:
     def magnitude(self, operation: Operation, position: int, replaced: Mapping[int, Array] | None = None) -> float:
         """The largest sum of magnitudes in what `carry_back` returns, however much of it cancels."""
         right = [self.gradients[operation.name], *self.arguments(operation)]
-        arrays = {place: (replaced or {}).get(place, array) for place, array in enumerate(right)}
+        arrays = dict(enumerate(right)) | dict(replaced or {})
         sizes = {place: np.abs(array) for place, array in arrays.items() if array.dtype.kind == "f"}
         return _largest(np.nan_to_num(self.carry_back(operation, position, sizes)))
 
@@ -127,11 +129,16 @@ class Context:
         return sizes
 
     def rounding(self, name: str, eps: float) -> float:
-        """How far two right ways to compute a value or gradient (d…) may be apart where numbers are rounded to eps."""
-        inherited = 16 * self.noise[name] / float(np.finfo(np.float32).eps)
-        is_gradient = name[0] == "d" and name[1:] in self.gradients
-        uses = self.uses(name[1:]) if is_gradient else []
-        return eps * (inherited + 4 * sum(self.magnitude(use.operation, use.position) for use in uses))
+        """How far two right ways to compute a value or gradient (d…) may be apart where numbers are rounded to eps.
+
+        The errors that were measured, of itself and of the gradients that flow into it, and those of summing up.
+        """
+        errors = 16 * _largest(self.noise[name])
+        if name[0] == "d" and name[1:] in self.gradients:
+            for operation, position, _ in self.uses(name[1:]):
+                errors += 4 * self.magnitude(operation, position, {0: self.noise[f"d{operation.name}"]})
+                errors += 4 * self.magnitude(operation, position) * _SINGLE
+        return errors * eps / _SINGLE
 
 
 def run(chain: Sequence[Operation], leaves: Mapping[str, Array], Xb: Ids, Yb: Ids, activation: str) -> Context:
@@ -142,8 +149,8 @@ def run(chain: Sequence[Operation], leaves: Mapping[str, Array], Xb: Ids, Yb: Id
         single_leaves = {name: leaf.astype(np.float32) for name, leaf in leaves.items()}
         single_values = run_forward(chain, single_leaves, Xb, Yb)
         single_gradients = run_backward(chain, single_values)
-        noise = {name: _largest_difference(single_values[name], values[name]) for name in values}
-        noise |= {f"d{name}": _largest_difference(single_gradients[name], gradients[name]) for name in gradients}
+        noise = {name: np.abs(single_values[name] - values[name]) for name in values}
+        noise |= {f"d{name}": np.abs(single_gradients[name] - gradients[name]) for name in gradients}
     return Context(chain, values, gradients, activation, noise)
 
 
@@ -187,7 +194,8 @@ def recognise(values: Mapping[str, NDArray[Any]], name: str, reference: Array, e
 def _is_same(made: NDArray[Any], given: NDArray[Any], eps: float, noise: float) -> bool:
     if made.size != given.size:
         return False
-    return _largest_difference(made.reshape(-1), given.reshape(-1)) <= max(eps**0.6 * _largest(made), noise, eps)
+    difference = _largest(made.reshape(-1) - given.reshape(-1))  # NaN where either is, and that is no agreement
+    return difference <= max(eps**0.6 * _largest(made), noise, eps)
 
 
 def _eps(array: NDArray[Any]) -> float:
@@ -196,7 +204,3 @@ def _eps(array: NDArray[Any]) -> float:
 
 def _largest(array: NDArray[Any]) -> float:
     return float(np.abs(array).max(initial=0.0))
-
-
-def _largest_difference(a: NDArray[Any], b: NDArray[Any]) -> float:
-    return _largest(a - b)  # NaN where either is, which is larger than nothing
