@@ -10,12 +10,15 @@ from moreish.engines.contract import ADAM_EPSILON, OptimizerSpec
 
 Array = NDArray[np.floating[Any]]
 
-# What each rule keeps of a parameter, under the names of torch.optim: a training can go on with another engine.
+# What each rule keeps from step to step, under the names of torch.optim: a training can go on with another engine.
 _KEPT: dict[str, tuple[str, ...]] = {"sgd": (), "momentum": ("momentum_buffer",), "adamw": ("exp_avg", "exp_avg_sq")}
 
 
 class Updates:
     """Carries out the rule of a specification on named arrays, in place.
+
+    The gradients of all parameters are gathered in one flat array, and so is what the rule keeps: a rule then costs a
+    dozen calls of NumPy, however many parameters there are.
 
     Args:
         spec: the rule.
@@ -26,89 +29,87 @@ class Updates:
         self._spec = spec
         self._parameters = parameters
         self._num_done = 0
-        self._kept = {
-            name: [np.zeros_like(parameter) for _ in _KEPT[spec.kind]] for name, parameter in parameters.items()
-        }
+        dtype = np.result_type(*parameters.values())
+        num_values = sum(parameter.size for parameter in parameters.values())
+        self._gradient: Array = np.zeros(num_values, dtype)
+        self._kept: list[Array] = [np.zeros(num_values, dtype) for _ in _KEPT[spec.kind]]
+        self._views = self._named(self._gradient)
 
     def update(self, gradients: Mapping[str, Array], rate: float) -> None:
-        """One step; the gradients are used up."""
+        """One step."""
         spec = self._spec
         self._num_done += 1
+        for name, view in self._views.items():
+            view[...] = gradients[name]
         if spec.clip is not None:
-            clip(gradients, spec.clip)
+            clip(self._gradient, spec.clip)
         if spec.weight_decay:
             for name in spec.decayed:
                 parameter = self._parameters[name]
                 parameter *= 1 - rate * spec.weight_decay
-        for name, parameter in self._parameters.items():
-            gradient, kept = gradients[name], self._kept[name]
-            if spec.kind == "sgd":
-                sgd(parameter, gradient, rate)
-            elif spec.kind == "momentum":
-                momentum(parameter, gradient, kept[0], rate, spec.momentum)
-            else:
-                adamw(parameter, gradient, kept[0], kept[1], rate, spec.beta1, spec.beta2, self._num_done)
+        if spec.kind == "momentum":
+            momentum(self._gradient, *self._kept, share=spec.momentum)
+        elif spec.kind == "adamw":
+            adam(self._gradient, *self._kept, beta1=spec.beta1, beta2=spec.beta2, num_steps=self._num_done)
+        self._gradient *= rate
+        for name, view in self._views.items():
+            parameter = self._parameters[name]
+            parameter -= view
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """What is kept from step to step, by name; live views."""
-        if not _KEPT[self._spec.kind]:
-            return {}
+        """What is kept from step to step, by name; live views but for the number of steps."""
         state: dict[str, NDArray[Any]] = {}
-        for name, arrays in self._kept.items():
-            state |= {f"{name}/{key}": array for key, array in zip(_KEPT[self._spec.kind], arrays, strict=True)}
-            state |= {f"{name}/step": np.array(self._num_done, dtype=np.float32)}
+        for key, kept in zip(_KEPT[self._spec.kind], self._kept, strict=True):
+            state |= {f"{name}/{key}": view for name, view in self._named(kept).items()}
+        if self._spec.kind == "adamw":
+            state |= {f"{name}/step": np.array(self._num_done, np.float32) for name in self._parameters}
         return state
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Put back what `state` gave; an empty state is that before the first step."""
-        for name, arrays in self._kept.items():
-            for key, array in zip(_KEPT[self._spec.kind], arrays, strict=True):
-                array[...] = state.get(f"{name}/{key}", 0)
-            self._num_done = int(state.get(f"{name}/step", 0))
+        for key, kept in zip(_KEPT[self._spec.kind], self._kept, strict=True):
+            for name, view in self._named(kept).items():
+                view[...] = state.get(f"{name}/{key}", 0)
+        self._num_done = max((int(state.get(f"{name}/step", 0)) for name in self._parameters), default=0)
+
+    def _named(self, flat: Array) -> dict[str, Array]:
+        """Views of a flat array in the shapes of the parameters."""
+        stops = np.cumsum([parameter.size for parameter in self._parameters.values()])
+        parts = np.split(flat, stops[:-1])
+        return {
+            name: part.reshape(parameter.shape)
+            for (name, parameter), part in zip(self._parameters.items(), parts, strict=True)
+        }
 
 
-def clip(gradients: Mapping[str, Array], limit: float) -> None:
-    """Scale all gradients so that their common Euclidean norm is at most `limit` (Pascanu et al. 2013, algorithm 1)."""
-    norm = float(np.sqrt(sum(float(np.vdot(gradient, gradient)) for gradient in gradients.values())))
+# Each of these turns the gradient g, a flat array, in place into what is then multiplied with the rate and subtracted.
+
+
+def clip(g: Array, limit: float) -> None:
+    """Scale g so that its Euclidean norm is at most `limit`. Source: Pascanu et al. 2013, algorithm 1."""
+    norm = float(np.sqrt(np.vdot(g, g)))
     if norm > limit:
-        for gradient in gradients.values():
-            gradient *= limit / norm
+        g *= limit / norm
 
 
-def sgd(parameter: Array, gradient: Array, rate: float) -> None:
-    """θ ← θ − rate · g."""
-    gradient *= -rate
-    parameter += gradient
-
-
-def momentum(parameter: Array, gradient: Array, velocity: Array, rate: float, share: float) -> None:
-    """v ← share · v + g; θ ← θ − rate · v."""
+def momentum(g: Array, velocity: Array, share: float) -> None:
+    """v ← share · v + g; g ← v."""
     velocity *= share
-    velocity += gradient
-    parameter -= np.multiply(velocity, rate, out=gradient)
+    velocity += g
+    g[...] = velocity
 
 
-def adamw(
-    parameter: Array,
-    gradient: Array,
-    mean: Array,
-    square: Array,
-    rate: float,
-    beta1: float,
-    beta2: float,
-    num_done: int,
-) -> None:
-    """m ← β₁ m + (1 − β₁) g; s ← β₂ s + (1 − β₂) g²; θ ← θ − rate · m̂ / (√ŝ + ε), with m̂ = m / (1 − β₁ᵗ), ŝ likewise.
+def adam(g: Array, mean: Array, square: Array, beta1: float, beta2: float, num_steps: int) -> None:
+    """m ← β₁ m + (1 − β₁) g; s ← β₂ s + (1 − β₂) g²; g ← m̂ / (√ŝ + ε), with m̂ = m / (1 − β₁ᵗ), ŝ = s / (1 − β₂ᵗ).
 
-    Source: Loshchilov & Hutter 2019, arXiv:1711.05101, algorithm 2, lines 6 to 12; decay is done elsewhere.
+    Source: Kingma & Ba 2015, arXiv:1412.6980, algorithm 1; in AdamW, decay stands apart from it.
     """
     mean *= beta1
-    mean += (1 - beta1) * gradient
+    mean += (1 - beta1) * g
     square *= beta2
-    square += np.multiply(np.square(gradient, out=gradient), 1 - beta2, out=gradient)
-    denominator = np.sqrt(square, out=gradient)
-    denominator /= (1 - beta2**num_done) ** 0.5
+    square += np.multiply(np.square(g, out=g), 1 - beta2, out=g)
+    denominator = np.sqrt(square, out=g)
+    denominator /= (1 - beta2**num_steps) ** 0.5
     denominator += ADAM_EPSILON
-    step = np.divide(mean, denominator, out=denominator)
-    step *= rate / (1 - beta1**num_done)
-    parameter -= step
+    np.divide(mean, denominator, out=g)
+    g /= 1 - beta1**num_steps
