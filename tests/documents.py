@@ -29,7 +29,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[1]
 
 _FENCE = re.compile(
-    r"^(?P<before>(?:<!--.*-->\n+)*)```(?P<language>\w+)\n(?P<content>.*?)^```$", re.MULTILINE | re.DOTALL
+    r"^(?P<before>(?:<!--[^\n]*-->\n+)*)```(?P<language>\w+)\n(?P<content>.*?)^```$", re.MULTILINE | re.DOTALL
 )
 _WORDS_VARY = re.compile(r"<!-- words vary(?: below: (.+?))? -->")
 _NOT_RUN = re.compile(r"(?:make|git|pip|cd|source|python3? -m (?:venv|pip))\b")

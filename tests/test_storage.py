@@ -39,6 +39,12 @@ def test_a_model_file_comes_back_as_it_was(tmp_path):
         assert len(loaded.held_out_items) == 0
 
 
+def test_the_same_model_is_the_same_bytes(tmp_path):
+    for name in "abcdef":
+        save_model(tmp_path / name, small_model())
+    assert len({(tmp_path / name).read_bytes() for name in "abcdef"}) == 1
+
+
 def test_a_model_file_is_an_ordinary_safetensors_file(tmp_path):
     save_model(tmp_path / "model.safetensors", small_model())
     arrays = safetensors.numpy.load_file(tmp_path / "model.safetensors")
@@ -77,7 +83,7 @@ def test_a_file_from_a_newer_version_is_refused(tmp_path):
     content = path.read_bytes()
     size = struct.unpack("<Q", content[:8])[0]
     header = json.loads(content[8 : 8 + size])
-    header["__metadata__"]["version"] = "99"
+    header["__metadata__"]["moreish"] = header["__metadata__"]["moreish"].replace('"version": 1', '"version": 99', 1)
     changed = json.dumps(header).encode()
     path.write_bytes(struct.pack("<Q", len(changed)) + changed + content[8 + size :])
     with pytest.raises(ModelFileError, match="version 99.*Update moreish"):

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-FORMAT = "moreish"
 FORMAT_VERSION = 1
+
+# All metadata stand under one name: safetensors writes several in any order, and a file should repeat byte for byte.
+_METADATA = "moreish"
 
 MODEL_FILE = "model.safetensors"
 
@@ -84,7 +86,7 @@ def save_arrays(path: Path, arrays: Mapping[str, "NDArray[Any]"], header: Mappin
     import numpy as np
     from safetensors.numpy import save
 
-    metadata = {"format": FORMAT, "version": str(FORMAT_VERSION), "header": json.dumps(header, ensure_ascii=False)}
+    metadata = {_METADATA: json.dumps({"version": FORMAT_VERSION, **header}, ensure_ascii=False)}
     contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     write_atomically(path, save(contiguous, metadata=metadata))
 
@@ -102,11 +104,10 @@ def load_arrays(path: Path) -> "tuple[dict[str, NDArray[Any]], dict[str, Any]]":
         raise FileError(f"There is no file {path}. Give a run directory or a model file (.safetensors).")
     try:
         with safe_open(path, framework="np") as file:
-            metadata = file.metadata() or {}
-            _check_format(path, metadata)
+            header = _read_header(path, file.metadata() or {})
             # Slices of memory that safetensors owns are read-only views on some versions; a copy is ours to update.
             arrays = {name: _own(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-            return arrays, json.loads(metadata["header"])
+            return arrays, header
     except OSError as error:
         raise FileError(f"Cannot read {path}: {error.strerror or error}.") from error
     except (SafetensorError, KeyError, ValueError) as error:
@@ -121,17 +122,19 @@ def _own(array: "NDArray[Any]") -> "NDArray[Any]":
     return array if array.flags.writeable and array.flags.owndata else array.copy()
 
 
-def _check_format(path: Path, metadata: Mapping[str, str]) -> None:
-    if metadata.get("format") != FORMAT:
+def _read_header(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
+    if _METADATA not in metadata:
         raise ModelFileError(
             f"{path} is a safetensors file of another program: its metadata do not name moreish. "
             "Give a file that moreish train wrote."
         )
-    version = int(metadata["version"])
+    header = json.loads(metadata[_METADATA])
+    version = header.pop("version")
     if version > FORMAT_VERSION:
         raise ModelFileError(
             f"{path} has format version {version}; this moreish reads up to {FORMAT_VERSION}. Update moreish."
         )
+    return header
 
 
 @dataclass(frozen=True)

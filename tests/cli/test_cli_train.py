@@ -89,8 +89,8 @@ def test_flags_become_the_recipe(command: Any, items_file: Path) -> None:
         "notebook --bias all --init xavier --gain 1.5 --bias-scale 0.1 --head-init orthogonal --head-scale 0.5 "
         "--head-bias-scale 0 --optimizer momentum --learning-rate 0.05 --momentum 0.8 --beta1 0.9 --beta2 0.99 "
         "--schedule step --warmup 0 --decay-at 0.6 --decay-factor 0.2 --final-share 0.3 --batch 4 --steps 10 --seed 7 "
-        "--split published --dropout 0.1 --weight-decay 0 --clip 1 --eval-every 5 --patience 9 --keep last --draws streams "
-        "--engine autograd --device cpu --threads 1 --as lines --encoding utf-8 --normalization none"
+        "--split published --dropout 0.1 --weight-decay 0 --clip 1 --eval-every 5 --patience 9 --keep last "
+        "--draws streams --engine autograd --device cpu --threads 1 --as lines --encoding utf-8 --normalization none"
     )
     assert command("train", items_file, "--out", "run", *flags.split()).code == 0
     expected = Recipe(
