@@ -1,10 +1,17 @@
 """The seeded recipes of the lectures give the printed digits again."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 import moreish
+from moreish.corpus import read_corpus
+from moreish.models.load import predictor
+from moreish.storage import load_model
+from moreish.training.calibration import calibrate
 from moreish.training.checkpoint import Checkpoint
+from moreish.training.evaluation import evaluate
 
 LECTURE = {
     "split": "published",
@@ -27,6 +34,16 @@ LECTURE = {
 }
 KAIMING = LECTURE | {"bias_scale": 0.01}
 BATCHNORM = LECTURE | {"norm": "batch", "norm_convention": "notebook"}
+# Lecture 4 also draws the gain and the bias of batch norm around 1 and 0; here they begin there.
+BACKPROP: dict[str, Any] = LECTURE | {
+    "norm": "batch",
+    "norm_convention": "lecture",
+    "bias": "all",
+    "bias_scale": 0.1,
+    "head_scale": 0.1,
+    "head_bias_scale": 0.1,
+    "engine": "manual",
+}
 DEEP = LECTURE | {
     "hidden": (100,) * 5,
     "gain": 1.0,
@@ -86,10 +103,31 @@ def test_mlp_kaiming_in_full(names_file, tmp_path):
 
 
 @pytest.mark.slow
-def test_mlp_batchnorm_in_full(names_file, tmp_path):
+@pytest.mark.parametrize("engine", ["autograd", "manual"])
+def test_mlp_batchnorm_in_full(names_file, tmp_path, engine):
     losses, nll = losses_and_nll(
-        *(names_file, tmp_path / "run", BATCHNORM), schedule="step", steps=200_000, eval_every=200_000
+        *(names_file, tmp_path / "run", BATCHNORM | {"engine": engine}),
+        schedule="step",
+        steps=200_000,
+        eval_every=200_000,
     )
     assert [f"{loss:.4f}" for loss in losses[::10_000]] == [f"{loss:.4f}" for loss in BATCHNORM_LOSSES]
     assert nll["train"] == pytest.approx(2.0674145, abs=1e-6)
     assert nll["validation"] == pytest.approx(2.1056840, abs=1e-6)
+
+
+@pytest.mark.slow
+def test_backprop_training_of_lecture_4(names_file, tmp_path):
+    nlls = []
+    for seed in (1, 2, 3):
+        recipe: dict[str, Any] = BACKPROP | {"seed": seed}
+        run = moreish.train(
+            *(names_file,), out=tmp_path / f"{seed}", **recipe, schedule="step", steps=200_000, eval_every=200_000
+        )
+        assert run.results is not None
+        assert run.results["parameters"] == 12_297
+        corpus, weights = read_corpus(names_file, run.recipe), load_model(run.path).weights
+        calibrate(run.recipe, weights, corpus)
+        model = predictor(run.recipe, corpus.vocabulary.vocab_size, weights)
+        nlls.append([evaluate(model, corpus, split).nats_per_character for split in ("train", "validation")])
+    np.testing.assert_allclose(np.mean(nlls, axis=0), [2.0705, 2.1099], atol=0.02)
