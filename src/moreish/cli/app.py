@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from moreish import __version__
 from moreish.cli.data import data
 from moreish.cli.evaluate import evaluate
+from moreish.cli.exercise import exercise
 from moreish.cli.generate import generate
 from moreish.cli.printing import say
 from moreish.cli.score import score
@@ -61,6 +62,7 @@ def _describe(
 
 for _command in (train, generate, score, evaluate, data):
     app.command()(_command)
+app.add_typer(exercise, name="exercise")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from moreish.errors import FileError, InputError
@@ -12,6 +12,7 @@ from moreish.exercises.process import run
 from moreish.exercises.solutions import SOLUTIONS
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_GONE = "there is no such name in the file any more"
 _MARKER = re.compile(r"^#\s*moreish exercise:\s*(\S+)\s*$", re.MULTILINE)
 
 
@@ -82,6 +83,9 @@ def check(file: str | Path, seconds: float = 60.0) -> Result:
         marks = [Mark(name, "missing") for name in exercise.answers]
     else:
         marks = list(exercise.mark(outcome.values, exercise.answers))
+    if not trouble:
+        gone = set(exercise.answers) - outcome.values.keys()
+        marks = [replace(mark, mistake=_GONE) if mark.name in gone else mark for mark in marks]
     return Result(exercise.name, tuple(marks), trouble, outcome.printed)
 
 
@@ -107,7 +111,9 @@ def of_file(file: str | Path) -> Exercise:
     except UnicodeDecodeError as error:
         raise InputError(f"{file} is not UTF-8 text: {error.reason}. Name the file of an exercise.") from error
     except OSError as error:
-        raise FileError(f"{file} cannot be read: {error.strerror}. Begin with: moreish exercise start backprop") from error
+        raise FileError(
+            f"{file} cannot be read: {error.strerror}. Begin with: moreish exercise start backprop"
+        ) from error
     marker = _MARKER.search(text)
     if not marker:
         raise InputError(

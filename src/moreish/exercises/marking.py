@@ -14,6 +14,15 @@ from moreish.errors import InputError
 Status = Literal["right", "follows", "wrong", "missing"]
 Values = Mapping[str, Any]
 
+_HINT_TRAINED = (
+    "A weight's gradient is a product: of what comes in from below and of what comes back from above. Which of them "
+    "are zero in each layer, and can that ever change?"
+)
+_HINT_LOSS = (
+    "When nothing but what you found above can learn, what do the predictions come to? How much surprise is left in "
+    "the targets then?"
+)
+_HINT_CONTEXT = "Look at h2, for several examples. Which way could the context take to reach the logits?"
 _PARAMETERS = ("C", "W1", "b1", "W2", "b2", "bngain", "bnbias")
 
 
@@ -23,8 +32,9 @@ class Mark:
 
     Attributes:
         name: of the answer.
-        status: "right"; "follows": the line is right, but made from something above that is wrong; "wrong"; "missing".
-        mistake: what kind of mistake it is, "" where there is none.
+        status: "right"; "wrong"; "missing"; or "follows": the line is right, but made from something above that is
+            wrong, or from what is so wrong that the line cannot be judged.
+        mistake: what kind of mistake it is, or why it cannot be judged; "" where there is none.
         hint: what to look at; it does not give the solution away.
     """
 
@@ -40,27 +50,32 @@ def mark_chain(values: Values, names: tuple[str, ...]) -> Iterator[Mark]:
     for name in ("h", "bndiff", "probs"):
         _check_forward(values, context, name)
     mine: dict[str, Any] = {}
+    unusable: set[str] = set()  # of a wrong shape or not finite: nothing can be worked out from it
     for name in names:
         bare = name[1:]
-        if values.get(name) is None:
-            yield Mark(name, "missing")
+        unmarkable = _unmarkable(name, values)
+        if unmarkable:
+            yield unmarkable
             continue
         own = replace(context, gradients={**context.gradients, **mine})
         comparison = compare(name, values[name], sum(use.term for use in own.uses(bare)), context=own)
-        yield _mark(comparison, is_right_from_start=_is_right(name, values[name], context))
+        mark = _mark(comparison, is_right_from_start=_is_right(name, values[name], context))
+        above = [use.operation.name for use in own.uses(bare) if use.operation.name in unusable]
+        yield Mark(name, "follows", f"not judged before d{above[0]} is") if above and mark.status == "wrong" else mark
         got = np.asarray(values[name], np.float64)
         if got.shape == context.gradients[bare].shape and np.isfinite(got).all():
             mine[bare] = got
+        else:
+            unusable.add(bare)
 
 
 def mark_fused(values: Values, names: tuple[str, ...]) -> Iterator[Mark]:
     """dlogits and dhprebn, each from what is given."""
     context = _network(values)
     for name in names:
-        if values.get(name) is None:
-            yield Mark(name, "missing")
-        else:
-            yield _mark(compare(name, values[name], context.gradients[name[1:]], context=context))
+        yield _unmarkable(name, values) or _mark(
+            compare(name, values[name], context.gradients[name[1:]], context=context)
+        )
 
 
 def mark_folding(values: Values, names: tuple[str, ...]) -> Iterator[Mark]:
@@ -72,8 +87,9 @@ def mark_folding(values: Values, names: tuple[str, ...]) -> Iterator[Mark]:
         scale = gamma / np.sqrt(var + _needed(values, "epsilon"))
         right = {f"W{layer}_folded": (W * scale, None), f"b{layer}_folded": ((b - mean) * scale + beta, b * scale)}
         for name, (reference, bias) in right.items():
-            if values.get(name) is None:
-                yield Mark(name, "missing")
+            unmarkable = _unmarkable(name, values)
+            if unmarkable:
+                yield unmarkable
                 continue
             terms = None if bias is None else {"the bias": bias, "the mean": -mean * scale, "beta": beta}
             yield _mark_folded(compare(name, values[name], reference, terms=terms))
@@ -95,7 +111,7 @@ def _mark_folded(comparison: Comparison) -> Mark:
 
 def _mark_outputs(values: Values, names: tuple[str, ...]) -> Mark:
     """The network is carried out without batch norm, on inputs of its own."""
-    if any(values.get(name) is None for name in names):
+    if any(_unmarkable(name, values) for name in names):
         return Mark("outputs agree", "missing")
     folded = {name: np.asarray(values[name], np.float64) for name in names}
     x = y = np.random.default_rng(0).normal(size=(200, len(_needed(values, "W1"))))
@@ -111,7 +127,9 @@ def _mark_outputs(values: Values, names: tuple[str, ...]) -> Mark:
         return Mark("outputs agree", "wrong", "wrong shape", "The folded layer takes the place of the old one.")
     if difference <= 1e-5:  # single precision
         return Mark("outputs agree", "right")
-    return Mark("outputs agree", "wrong", f"they differ by up to {difference:.2g}", "They will, once the above is right.")
+    return Mark(
+        "outputs agree", "wrong", f"they differ by up to {difference:.2g}", "They will, once the above is right."
+    )
 
 
 def mark_zero_init(values: Values, names: tuple[str, ...]) -> Iterator[Mark]:
@@ -127,14 +145,15 @@ def mark_zero_init(values: Values, names: tuple[str, ...]) -> Iterator[Mark]:
         elif name in ("trained_at_step_0", "trained_ever"):
             yield _mark_names(name, value)
         elif name == "final_loss":
-            is_right = np.shape(value) == () and abs(float(value) - entropy) < 1e-3
-            mistake = "" if is_right else "not that number"
-            hint = "If only one vector of numbers can be learned, what does it come to? How certain can one be of a "
-            yield Mark(name, *(("right",) if is_right else ("wrong", mistake, hint + "character, not knowing its context?")))
+            is_right = _is_number(value) and abs(float(value) - entropy) < 1e-3
+            yield Mark(name, "right") if is_right else Mark(name, "wrong", "not that number", _HINT_LOSS)
         else:
-            is_right = np.shape(value) == () and not bool(value) and np.asarray(value).dtype.kind == "b"
-            hint = "Look at h2, for several examples. Which way could the context take to reach the logits?"
-            yield Mark(name, "right") if is_right else Mark(name, "wrong", "not so", hint)
+            is_right = _is_number(value) and value.dtype.kind == "b" and not value
+            yield Mark(name, "right") if is_right else Mark(name, "wrong", "not so", _HINT_CONTEXT)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.shape == ()
 
 
 def _mark_names(name: str, value: Any) -> Mark:
@@ -149,13 +168,18 @@ def _mark_names(name: str, value: Any) -> Mark:
     too_many, too_few = len(got - right), len(right - got)
     mistake = f"{too_many} too many" if too_many else ""
     mistake += (", " if too_many and too_few else "") + (f"{too_few} missing" if too_few else "")
-    return Mark(
-        name,
-        "wrong",
-        mistake,
-        "A weight's gradient is a product: of what comes in from below and of what comes back from above. Which of them "
-        "are zero in each layer, and can that ever change?",
-    )
+    return Mark(name, "wrong", mistake, _HINT_TRAINED)
+
+
+def _unmarkable(name: str, values: Values) -> Mark | None:
+    """The mark of what is no array of numbers."""
+    value = values.get(name)
+    if value is None:
+        return Mark(name, "missing")
+    if not isinstance(value, np.ndarray):
+        kind = value["type"] if isinstance(value, dict) else "collection of names"
+        return Mark(name, "wrong", f"a {kind}, not a tensor", "A gradient is a tensor, in the shape of what it is of.")
+    return None
 
 
 def _mark(comparison: Comparison, is_right_from_start: bool = True) -> Mark:
@@ -183,7 +207,8 @@ def _check_forward(values: Values, context: Context, name: str) -> None:
     mine, right = _needed(values, name), context.values[name]
     if mine.shape != right.shape or np.abs(mine - right).max() > 1e-3 * np.abs(right).max():
         raise InputError(
-            f"{name} is no longer what the forward pass makes. Give back its line, and use other names for your own values."
+            f"{name} is no longer what the forward pass makes. Give back its line, and use other names "
+            "for your own values."
         )
 
 

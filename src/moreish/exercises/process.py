@@ -1,5 +1,6 @@
 """Runs a learner's file in a process of its own, with an end to its time and to what it prints."""
 
+import contextlib
 import json
 import os
 import re
@@ -47,7 +48,7 @@ def run(file: Path, names: Sequence[str], seconds: float) -> Outcome:
     file = file.resolve()
     with tempfile.TemporaryDirectory(prefix="moreish-exercise-") as name:
         directory = Path(name)
-        command = [sys.executable, "-P", runner.__file__, str(file), name, str(seconds), ",".join(names)]
+        command = [sys.executable, "-P", runner.__file__, str(file), name, ",".join(names)]
         process = subprocess.Popen(
             command,
             cwd=file.parent,
@@ -58,56 +59,70 @@ def run(file: Path, names: Sequence[str], seconds: float) -> Outcome:
             env=os.environ | {"PYTHONIOENCODING": "utf-8", "PYTHONDONTWRITEBYTECODE": "1"},
         )
         printed: list[bytes] = []
-        is_too_much = threading.Event()
+        is_over = threading.Event()  # its end, or more than it may print
         assert process.stdout is not None
-        reader = threading.Thread(target=_read, args=(process, process.stdout, printed, is_too_much), daemon=True)
+        reader = threading.Thread(target=_read, args=(process.stdout, printed, is_over), daemon=True)
         reader.start()
-        is_too_late = False
         try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            is_too_late = True
+            is_over.wait(seconds)
+            is_too_much = sum(map(len, printed)) > _MAX_PRINTED
+            is_too_late = not is_too_much and not _has_ended(process)
+            place = _place(process, directory, file) if is_too_much or is_too_late else ""
         finally:
             _end(process)
-        reader.join(timeout=1)
+        reader.join(1)
         text = b"".join(printed).decode("utf-8", "replace")
-        if is_too_much.is_set():
-            trouble = f"It printed more than {_MAX_PRINTED:,} characters and was stopped{_place(directory, file)}."
+        if is_too_much:
+            trouble = f"It printed more than {_MAX_PRINTED:,} characters and was stopped{place}."
             return Outcome({}, f"{trouble} Is there a loop that prints without end?", text)
         if is_too_late:
-            trouble = f"It was not done after {seconds:g} seconds and was stopped{_place(directory, file)}."
+            trouble = f"It was not done after {seconds:g} seconds and was stopped{place}."
             return Outcome({}, f"{trouble} Is there a loop without end?", text)
         return _outcome(directory, file, process.returncode, text)
 
 
-def _read(process: "subprocess.Popen[bytes]", stream: IO[bytes], printed: list[bytes], is_too_much: threading.Event) -> None:
+def _read(stream: IO[bytes], printed: list[bytes], is_over: threading.Event) -> None:
+    """Keep what is printed, up to a bound, until all who could print are gone."""
     size = 0
-    while chunk := os.read(stream.fileno(), 65536):
-        size += len(chunk)
-        printed.append(chunk)
-        if size > _MAX_PRINTED:
-            is_too_much.set()
-            _end(process)
-            return
+    with stream:
+        while chunk := os.read(stream.fileno(), 65536):
+            size += len(chunk)
+            if size - len(chunk) <= _MAX_PRINTED:
+                printed.append(chunk)
+            if size > _MAX_PRINTED:
+                is_over.set()
+    is_over.set()
+
+
+def _has_ended(process: "subprocess.Popen[bytes]") -> bool:
+    """A process that has closed its output is given a moment to end."""
+    try:
+        process.wait(1)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _place(process: "subprocess.Popen[bytes]", directory: Path, file: Path) -> str:
+    """Ask the process where in the file it is: " in line 12", or nothing where it does not answer."""
+    if process.poll() is None and hasattr(signal, "SIGUSR1"):
+        os.kill(process.pid, signal.SIGUSR1)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.5)
+    where = directory / "where.txt"
+    text = where.read_text(encoding="utf-8", errors="replace") if where.exists() else ""
+    lines = re.findall(rf'File "{re.escape(str(file))}", line (\d+)', text)
+    return f" in line {lines[0]}" if lines else ""
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
     """End the process and what it has started."""
-    if process.poll() is None:
-        if hasattr(os, "killpg"):
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # its group is its own: it was started in a new session
-        else:
-            process.kill()
+    elif process.poll() is None:
+        process.kill()
     process.wait()
-
-
-def _place(directory: Path, file: Path) -> str:
-    """Where the file was at 9/10 of its time."""
-    where = directory / "where.txt"
-    lines = re.findall(
-        rf'File "{re.escape(str(file))}", line (\d+)', where.read_text(encoding="utf-8") if where.exists() else ""
-    )
-    return f" in line {lines[0]}" if lines else ""
 
 
 def _outcome(directory: Path, file: Path, code: int, printed: str) -> Outcome:

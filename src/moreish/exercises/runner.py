@@ -1,13 +1,14 @@
 """Carries out a learner's file, in a process of its own, and writes down what came of it.
 
-Run as a script with the file, an empty directory, the seconds it may take, and the names that are asked for. It writes
-`outcome.json`: what ended the file, with the learner's own line; `arrays.npz`: the arrays by name; and `where.txt`: where
-the file was shortly before its time was over.
+Run as a script with the file, an empty directory, and the names that are asked for. It writes `outcome.json`: what
+ended the file, with the learner's own line; `arrays.npz`: the arrays by name; and, when it is sent SIGUSR1,
+`where.txt`: where the file is at that moment.
 """
 
 import faulthandler
 import json
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -16,15 +17,15 @@ from typing import Any
 import numpy as np
 
 
-def main(file: str, directory: str, seconds: str, names: str) -> None:
+def main(file: str, directory: str, names: str) -> None:
     """Carry out `file`, and leave the process at once, whatever threads it has started."""
     sys.path.insert(0, str(Path(file).parent))
     sys.argv = [file]
-    with (Path(directory) / "where.txt").open("w") as where:
-        faulthandler.dump_traceback_later(0.9 * float(seconds), file=where)
-        namespace: dict[str, Any] = {"__name__": "__main__", "__file__": file}
-        outcome = _carry_out(Path(file), namespace)
-        faulthandler.cancel_dump_traceback_later()
+    where = (Path(directory) / "where.txt").open("w")  # open as long as the process lasts
+    if hasattr(faulthandler, "register"):  # not on Windows
+        faulthandler.register(signal.SIGUSR1, file=where, all_threads=False)
+    namespace: dict[str, Any] = {"__name__": "__main__", "__file__": file}
+    outcome = _carry_out(Path(file), namespace)
     arrays, others = _collected(namespace, names.split(","))
     np.savez(Path(directory) / "arrays.npz", **{f"value {name}": array for name, array in arrays.items()})
     (Path(directory) / "outcome.json").write_text(json.dumps(outcome | {"others": others}), encoding="utf-8")

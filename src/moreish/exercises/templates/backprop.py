@@ -1,8 +1,8 @@
 # moreish exercise: backprop
 """Backpropagation by hand, one operation at a time.
 
-The forward pass of a small network stands below, in single operations. Work out the gradient of the loss with respect to
-every value, from the loss backwards, and put a line in the place of each None. Then, in a terminal:
+The forward pass of a small network stands below, in single operations. Work out the gradient of the loss with respect
+to every value, from the loss backwards, and put it in the place of each None. Then, in a terminal:
 
     moreish exercise check backprop.py
 

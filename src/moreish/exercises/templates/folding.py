@@ -1,9 +1,9 @@
 # moreish exercise: folding
 """Fold batch norm into the linear layer before it, so that inference needs it no longer.
 
-After training, batch norm uses fixed means and variances. So it only scales and shifts what the linear layer gives, and a
-linear layer with other weights can do that itself. Put the new weights and biases in the place of each None. Then, in a
-terminal:
+After training, batch norm uses fixed means and variances. So it only scales and shifts what the linear layer gives,
+and a linear layer with other weights can do that itself. Put the new weights and biases in the place of each None.
+Then, in a terminal:
 
     moreish exercise check folding.py
 """

@@ -10,12 +10,25 @@ The network below is initialised with zeros, all but its embedding, and trained.
 import torch
 import torch.nn.functional as F
 
-NAMES = "emma olivia ava isabella sophia charlotte mia amelia harper evelyn abigail emily ella noah liam lucas".split()
-characters = ["."] + sorted(set("".join(NAMES)))
+names = [
+    "emma",
+    "olivia",
+    "ava",
+    "isabella",
+    "sophia",
+    "charlotte",
+    "mia",
+    "amelia",
+    "harper",
+    "evelyn",
+    "noah",
+    "liam",
+]
+characters = [".", *sorted(set("".join(names)))]
 context, E, H, V = 3, 4, 16, len(characters)
 
 examples = []
-for name in NAMES:
+for name in names:
     ids = [0] * context + [characters.index(character) for character in name] + [0]
     examples += [ids[i : i + context + 1] for i in range(len(ids) - context)]
 X, Y = torch.tensor(examples)[:, :context], torch.tensor(examples)[:, context]
@@ -32,17 +45,17 @@ parameters = {
 for parameter in parameters.values():
     parameter.requires_grad = True
 
+p = parameters
 for step in range(1000):
-    p = parameters
     h1 = torch.tanh(p["C"][X].view(len(X), -1) @ p["W1"] + p["b1"])
     h2 = torch.tanh(h1 @ p["W2"] + p["b2"])
     logits = h2 @ p["W3"] + p["b3"]
     loss = F.cross_entropy(logits, Y)
-    for parameter in parameters.values():
-        parameter.grad = None
-    loss.backward()
-    for parameter in parameters.values():
-        parameter.data -= 1.0 * parameter.grad
+    gradients = dict(zip(parameters, torch.autograd.grad(loss, list(parameters.values())), strict=True))
+    if step % 100 == 0:
+        print(f"step {step}: loss {loss.item():.4f}")
+    for name, parameter in parameters.items():
+        parameter.data -= 1.0 * gradients[name]
 
 # --- Your answers -----------------------------------------------------------------------------------------------------
 
