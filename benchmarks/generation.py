@@ -58,7 +58,7 @@ def main() -> None:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
     with tempfile.TemporaryDirectory() as directory:
-        recipe = moreish.Recipe(context=3, embedding=10, hidden=(200,), steps=3_000)
+        recipe = moreish.Recipe(context=3, embedding=10, hidden=(200,), activation="tanh", steps=3_000)
         run = moreish.train(out=Path(directory) / "run", recipe=recipe)
         model = moreish.load(run)
         weights = load_model(run).weights

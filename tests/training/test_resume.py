@@ -2,6 +2,7 @@
 
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -82,6 +83,23 @@ def test_a_training_killed_at_random_moments_goes_on_to_the_same_end(items, tmp_
         process.wait()
     subprocess.run([sys.executable, "-c", program], check=True)
     assert_same_end(moreish.Run.open(out), whole)
+
+
+def test_a_disk_that_fills_up_ends_in_one_line_and_loses_nothing(items, tmp_path):
+    out = tmp_path / "full"
+    whole = moreish.train(items, out=tmp_path / "whole", **SMALL, steps=200, engine="autograd")
+    flags = "--context 3 --embedding 4 --hidden 12 --batch 8 --learning-rate 0.01 --steps 200 --engine autograd".split()
+    command = [sys.executable, "-m", "moreish", "train", str(items), "--out", str(out), *flags]
+
+    def fill_disk() -> None:  # no file can grow beyond this: run.json fits, a checkpoint does not
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000))
+
+    done = subprocess.run(command, preexec_fn=fill_disk, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("moreish: Cannot write")
+    assert "Traceback" not in done.stderr
+    assert sorted(path.name for path in out.iterdir()) == ["run.json"]
+    assert_same_end(moreish.train(out=out, resume=True), whole)
 
 
 def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
