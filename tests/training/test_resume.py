@@ -3,6 +3,7 @@
 import os
 import random
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -88,7 +89,9 @@ def test_a_training_killed_at_random_moments_goes_on_to_the_same_end(items, tmp_
 def test_a_disk_that_fills_up_ends_in_one_line_and_loses_nothing(items, tmp_path):
     out = tmp_path / "full"
     whole = moreish.train(items, out=tmp_path / "whole", **SMALL, steps=200, engine="autograd")
-    flags = "--context 3 --embedding 4 --hidden 12 --batch 8 --learning-rate 0.01 --steps 200 --engine autograd".split()
+    flags = shlex.split(
+        "--context 3 --embedding 4 --hidden 12 --batch 8 --learning-rate 0.01 --steps 200 --engine autograd"
+    )
     command = [sys.executable, "-m", "moreish", "train", str(items), "--out", str(out), *flags]
 
     def fill_disk() -> None:  # no file can grow beyond this: run.json fits, a checkpoint does not
