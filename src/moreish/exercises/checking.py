@@ -11,7 +11,7 @@ from moreish.exercises.marking import Mark
 from moreish.exercises.process import run
 from moreish.exercises.solutions import SOLUTIONS
 
-_TEMPLATES = Path(__file__).parent / "templates"
+_TEMPLATES = Path(__file__).parent / "_templates"
 _GONE = "there is no such name in the file any more"
 _MARKER = re.compile(r"^#\s*moreish exercise:\s*(\S+)\s*$", re.MULTILINE)
 

@@ -116,11 +116,12 @@ def _place(process: "subprocess.Popen[bytes]", directory: Path, file: Path) -> s
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End the process and what it has started."""
+    """End the process, and what it has started, where it has not ended by itself."""
+    if process.poll() is not None:
+        return  # its number may be another's by now
     if hasattr(os, "killpg"):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # its group is its own: it was started in a new session
-    elif process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)  # its group is its own: it was started in a new session
+    else:
         process.kill()
     process.wait()
 
