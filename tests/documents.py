@@ -9,7 +9,7 @@
 What is printed depends on the processor in its digits and in the words that a model makes up, so lines match loosely:
 a number stands for every number, `…` for anything within a line, `...` alone on a line for any lines, and spaces and
 ruled lines may be of any length. `<!-- words vary -->` before a block lets each line stand for any one line, and
-`<!-- words vary below: TEXT -->` only those from the line after TEXT to the next blank one.
+`<!-- words vary below: TEXT -->` only those of the paragraph that begins below TEXT, which holds no numbers.
 
 Commands that set up or fetch something (make, git, pip, cd, ...) are not run; that a make target exists is checked.
 A command has to succeed; one that shows an error ends with `|| true`.
@@ -87,19 +87,20 @@ def difference(expected: list[str], printed: str, words_vary: tuple[str, ...] = 
     """None where what was printed is what the document shows; else both, side by side."""
     shown = _masked("\n".join(expected))
     actual = _masked(printed)
-    varies = "" in words_vary
+    varies = is_below = "" in words_vary
     pattern = ""
     for line in shown:
+        varies = varies or (is_below and line != "")
         if line == "...":
             pattern += r"(?:.*\n)*?"
         elif varies and line:
             pattern += r".+\n"
         else:
             pattern += ".*?".join(re.escape(piece) for piece in line.split("…")) + r"\n"
-        if not line:
-            varies = "" in words_vary
+        if line == "" and varies:
+            varies = is_below = "" in words_vary
         elif any(text and " ".join(text.split()) in line for text in words_vary):
-            varies = True
+            is_below = True
     if re.fullmatch(pattern, "".join(f"{line}\n" for line in actual)):
         return None
     return "\n".join(difflib.unified_diff(shown, actual, "the document", "what was printed", lineterm="", n=100))

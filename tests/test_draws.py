@@ -61,3 +61,17 @@ def test_dropout_keeps_the_mean(rate):
 def test_dropout_changes_with_seed_step_and_layer(other):
     first, second = dropout_mask(1, 2, 3, (100, 100), 0.5), dropout_mask(*other, (100, 100), 0.5)
     assert abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 0.04
+
+
+def test_dropout_is_murmur3s_finaliser_of_position_and_a_philox_key():
+    seed, step, layer = 2**63 - 5, 2**33 + 7, 3
+    key = int(philox((step % 2**32, step >> 32, layer, 1), seed)[0])
+
+    def keeps(position: int) -> bool:
+        mixed = (position * 0x9E3779B9 + key) % 2**32
+        mixed = (mixed ^ (mixed >> 16)) * 0x85EBCA6B % 2**32
+        mixed = (mixed ^ (mixed >> 13)) * 0xC2B2AE35 % 2**32
+        return (mixed ^ (mixed >> 16)) / 2**32 >= 0.3
+
+    expected = np.reshape([keeps(position) / 0.7 for position in range(60)], (6, 10))
+    np.testing.assert_allclose(dropout_mask(seed, step, layer, (6, 10), 0.3), expected, rtol=1e-6)

@@ -6,14 +6,15 @@ asked for, the batch size and the language of the implementation change nothing.
 """
 
 import hashlib
+import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-_MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
+_MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
-_LOW = np.uint64(0xFFFFFFFF)
-_SHIFT = np.uint64(32)
+_LOW = 0xFFFFFFFF
 _NUM_ROUNDS = 10
 
 
@@ -36,19 +37,19 @@ def philox(counter: tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike], seed: int
     Returns:
         (..., 4) uint32.
     """
-    arrays = np.broadcast_arrays(*(np.asarray(word, dtype=np.uint64) & _LOW for word in counter))
-    c0, c1, c2, c3 = arrays
-    key0, key1 = seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF
+    words = np.broadcast_arrays(*(np.asarray(word, dtype=np.uint64) & _LOW for word in counter))
+    return np.stack(_philox_rounds(tuple(words), seed), axis=-1).astype(np.uint32)
+
+
+def _philox_rounds(counter: tuple[Any, ...], seed: int) -> tuple[Any, ...]:
+    """The four words of one counter in Python's integers, or of many in arrays of uint64."""
+    c0, c1, c2, c3 = counter
+    key0, key1 = seed & _LOW, (seed >> 32) & _LOW
     for _ in range(_NUM_ROUNDS):
-        product0, product1 = _MULTIPLIERS[0] * c0, _MULTIPLIERS[1] * c2
-        c0, c1, c2, c3 = (
-            (product1 >> _SHIFT) ^ c1 ^ np.uint64(key0),
-            product1 & _LOW,
-            (product0 >> _SHIFT) ^ c3 ^ np.uint64(key1),
-            product0 & _LOW,
-        )
-        key0, key1 = (key0 + _WEYL[0]) & 0xFFFFFFFF, (key1 + _WEYL[1]) & 0xFFFFFFFF
-    return np.stack((c0, c1, c2, c3), axis=-1).astype(np.uint32)
+        product0, product1 = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
+        c0, c1, c2, c3 = (product1 >> 32) ^ c1 ^ key0, product1 & _LOW, (product0 >> 32) ^ c3 ^ key1, product0 & _LOW
+        key0, key1 = (key0 + _WEYL[0]) & _LOW, (key1 + _WEYL[1]) & _LOW
+    return c0, c1, c2, c3
 
 
 def item_uniforms(seed: int, items: NDArray[np.int64], block: int) -> NDArray[np.float64]:
@@ -63,7 +64,7 @@ def item_uniforms(seed: int, items: NDArray[np.int64], block: int) -> NDArray[np
         (n, 4): column j drives character 4·block+j. A number depends on seed, item and character alone.
     """
     low = items.astype(np.uint64)
-    words = philox((np.uint64(block), low & _LOW, low >> _SHIFT, np.uint64(0)), seed)
+    words = philox((block, low & _LOW, low >> 32, 0), seed)
     return words.astype(np.float64) * 2.0**-32
 
 
@@ -75,8 +76,8 @@ def dropout_mask(seed: int, step: int, layer: int, shape: tuple[int, ...], rate:
 
     Source: Srivastava et al. 2014, "Dropout"; inverted scaling as in Goodfellow et al. 2016, section 7.12.
     """
-    key = philox((np.uint64(step & 0xFFFFFFFF), np.uint64(step >> 32), np.uint64(layer), np.uint64(1)), seed)[0]
-    mixed = np.arange(int(np.prod(shape)), dtype=np.uint32) * np.uint32(0x9E3779B9) + key
+    key = _philox_rounds((step & _LOW, step >> 32, layer, 1), seed)[0]
+    mixed = np.arange(math.prod(shape), dtype=np.uint32) * np.uint32(0x9E3779B9) + np.uint32(key)
     mixed ^= mixed >> np.uint32(16)
     mixed *= np.uint32(0x85EBCA6B)
     mixed ^= mixed >> np.uint32(13)
