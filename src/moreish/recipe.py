@@ -67,8 +67,9 @@ class Recipe:
         batch: examples a step.
         steps: updates; None where `minutes` decides.
         minutes: time budget of training and final evaluation.
-        eval_every: steps between evaluations on validation; None for about twenty-five in a training.
-        patience: evaluations without improvement after which training stops; None for never.
+        eval_every: steps between evaluations on validation; None for about 25 in a training, more on short files.
+        patience: evaluations without improvement after which training stops; None takes 25 where the best weights are
+            kept, and never stops where the last are.
         keep: weights that the model file holds: best on validation, or last.
         seed: of every random stream.
         draws: "streams" (one for each purpose) or "lecture" (one generator for initialisation and minibatches).
@@ -256,9 +257,9 @@ _RANGES: dict[str, tuple[type, float, float, bool, bool]] = {
     "head_scale": (float, 0, math.inf, True, False),
     "head_bias_scale": (float, 0, math.inf, True, True),
     "learning_rate": (float, 0, math.inf, False, False),
-    "momentum": (float, 0, 1, True, False),
-    "beta1": (float, 0, 1, True, False),
-    "beta2": (float, 0, 1, True, False),
+    "momentum": (float, 0, 0.999999, True, False),
+    "beta1": (float, 0, 0.999999, True, False),
+    "beta2": (float, 0, 0.999999, True, False),
     "weight_decay": (float, 0, math.inf, True, False),
     "clip": (float, 0, math.inf, False, True),
     "warmup": (float, 0, 1, True, False),
@@ -308,7 +309,7 @@ def _check_number(
             return
     what = "a whole number" if kind is int else "a number"
     bound = f"of at least {least:g}" if is_least_allowed else f"greater than {least:g}"
-    limit = "" if most in (math.inf, 2**40, 2**63 - 1) else f" and at most {most:,.10g}"
+    limit = "" if most in (math.inf, 2**40) else f" and at most {most:,.10g}"
     raise RecipeError(f"{name} is {value!r}; expected {what} {bound}{limit}.")
 
 

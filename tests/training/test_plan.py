@@ -14,7 +14,7 @@ from moreish.training.schedule import rates
     steps=st.integers(1, 5000), eval_every=st.one_of(st.none(), st.integers(1, 600)), resumed_at=st.integers(0, 5000)
 )
 def test_a_plan_in_steps_covers_what_is_left_once(steps, eval_every, resumed_at):
-    plan = StepPlan(Recipe().with_changes(steps=steps, eval_every=eval_every))
+    plan = StepPlan(Recipe().with_changes(steps=steps, eval_every=eval_every), num_examples=10**7)
     step = resumed_at
     while chunk := plan.next_chunk(step, seconds=0.0):
         assert chunk.first_step == step
@@ -23,6 +23,12 @@ def test_a_plan_in_steps_covers_what_is_left_once(steps, eval_every, resumed_at)
         np.testing.assert_array_equal(plan.progress(chunk), np.arange(step, chunk.last_step) / steps)
         step = chunk.last_step
     assert step == max(steps, resumed_at)
+
+
+def test_a_short_file_is_evaluated_after_every_second_pass():
+    recipe = Recipe().with_changes(steps=12_000, batch=128)
+    sizes = {num: StepPlan(recipe, num).next_chunk(0, 0.0) for num in (100, 1_280, 10**6)}
+    assert {num: chunk.num_steps for num, chunk in sizes.items() if chunk} == {100: 10, 1_280: 20, 10**6: 480}
 
 
 def carry_out(plan: TimePlan, steps_per_second: float, step: int = 0, seconds: float = 0.0, until: float = np.inf):
@@ -69,7 +75,7 @@ def test_resuming_finishes_the_recorded_chunk_and_uses_the_time_left(tmp_path):
 
 def test_the_notebooks_rate_falls_at_half_of_the_steps():
     recipe = Recipe().with_changes(schedule="step", learning_rate=0.1, warmup=0.0, steps=200_000)
-    plan = StepPlan(recipe)
+    plan = StepPlan(recipe, num_examples=182_625)
     step, found = 0, []
     while chunk := plan.next_chunk(step, 0.0):
         found.append(rates(recipe, plan.progress(chunk)))

@@ -1,5 +1,6 @@
 """However a training is stopped, going on ends where an uninterrupted one ends, bit for bit."""
 
+import fcntl
 import os
 import random
 import resource
@@ -159,3 +160,18 @@ def test_a_timed_run_repeats_from_its_record_and_resumes(items, tmp_path):
     assert first.results is not None
     assert first.results["seconds"] < 3.5
     assert_same_end(moreish.train(items, out=tmp_path / "second", recipe=first), first)
+
+
+def test_resuming_a_run_that_is_not_there_without_a_file_is_refused(tmp_path):
+    with pytest.raises(RunError, match="There is no run in"):
+        moreish.train(out=tmp_path / "nowhere", resume=True)
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_two_trainings_do_not_share_a_run(items, tmp_path):
+    moreish.train(items, out=tmp_path / "run", observers=[InterruptAt(1)], **SMALL, steps=2_000)
+    with (tmp_path / "run" / "run.json").open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(RunError, match="A training is going on"):
+            moreish.train(out=tmp_path / "run", resume=True)
+    assert moreish.train(out=tmp_path / "run", resume=True).results is not None

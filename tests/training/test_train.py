@@ -16,7 +16,13 @@ from moreish.training import evaluate
 from moreish.training.checkpoint import Checkpoint
 
 SMALL = {"context": 3, "embedding": 4, "hidden": (12,), "batch": 8, "learning_rate": 0.01}
-OVERFITTING = SMALL | {"hidden": (60,), "learning_rate": 0.1, "schedule": "constant", "eval_every": 20}
+OVERFITTING = SMALL | {
+    "hidden": (60,),
+    "learning_rate": 0.1,
+    "schedule": "constant",
+    "eval_every": 20,
+    "patience": 10_000,
+}
 
 
 @pytest.fixture
@@ -115,7 +121,7 @@ def test_an_observer_may_ask_to_stop_and_the_run_is_whole(items, tmp_path):
 
 
 def test_a_loss_that_is_not_finite_is_told_with_step_and_rate(items, tmp_path):
-    with pytest.raises(DivergenceError, match=r"step [\d,]+ with learning rate .*smaller --learning-rate"):
+    with pytest.raises(DivergenceError, match=r"became (nan|inf) after [\d,]+ steps .*smaller --learning-rate"):
         moreish.train(
             *(items,), out=tmp_path / "run", **(SMALL | {"learning_rate": 1e30, "optimizer": "sgd"}), activation="relu"
         )
@@ -196,3 +202,21 @@ def test_a_file_too_short_to_be_split_can_be_evaluated(items, tmp_path):
     measured = model.evaluate(short)["whole"]
     assert (measured.num_items, measured.num_characters) == (1, 4)
     assert measured.nats_per_character == pytest.approx(model.score("agl")[0].nll_per_character, rel=1e-6)
+
+
+def test_a_network_that_does_not_fit_into_memory_is_said(items, tmp_path):
+    with pytest.raises(EngineError, match=r"10,00\d,\d{3},\d{3} parameters takes 40\.0 GB"):
+        moreish.train(items, out=tmp_path / "run", **(SMALL | {"hidden": (100_000, 100_000)}))
+
+
+def test_validation_that_is_not_finite_ends_the_training(items, tmp_path):
+    with pytest.raises(DivergenceError, match="validation NLL became nan after 1 steps"):
+        moreish.train(items, out=tmp_path / "run", **(SMALL | {"learning_rate": 1e308}), steps=20, eval_every=1)
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_a_short_list_stops_when_it_is_known_by_heart(items, tmp_path):
+    run = moreish.train(items, out=tmp_path / "run", context=3, hidden=(60,), batch=32, learning_rate=0.05)
+    assert run.results is not None
+    assert run.results["steps"] < 4_000
+    assert run.results["steps"] >= run.results["best_step"] + 25 * 10

@@ -65,8 +65,9 @@ class ArrayMLP(WindowPredictor):
         return sum(array.size for name, array in self.weights.items() if ".running_" not in name)
 
     def logits(self, contexts: NDArray[np.int64]) -> Array:
-        """Contexts (n, T) → logits (n, V)."""
-        return self._forward(contexts)
+        """Contexts (n, T) → logits (n, V); not finite, without a warning, where a training has diverged."""
+        with np.errstate(all="ignore"):
+            return self._forward(contexts)
 
     def before_norm(self, contexts: NDArray[np.int64], layer: str) -> Array:
         """What the norm of a layer normalises: contexts (n, T) → (n, H), or (n, L, H) where L positions are apart.

@@ -1,5 +1,6 @@
 """The loop: draws minibatches, hands chunks to the engine, evaluates, saves, reports."""
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,6 +27,7 @@ from moreish.training.schedule import rates
 _SECONDS_A_CALL = 0.2
 _LONGEST_CALL_STEPS = 2_000
 _SECONDS_BETWEEN_SAVES = 30.0
+_PATIENCE = 25  # evaluations without improvement, where the best weights are kept and the recipe leaves it open
 
 
 class Loop:
@@ -115,7 +117,7 @@ class Loop:
         self._history.losses.append(result.losses)
         self._is_saved = False
         if result.failed_loss is not None:
-            raise DivergenceError(self._describe_divergence(result.failed_loss, float(call_rates[len(result.losses)])))
+            raise DivergenceError(self._describe_divergence("minibatch", result.failed_loss))
         seconds = time.perf_counter() - began
         self._position.seconds = time.perf_counter() - self._began
         self._steps_a_call = int(np.clip(num_steps * _SECONDS_A_CALL / max(seconds, 1e-9), 1, _LONGEST_CALL_STEPS))
@@ -135,6 +137,8 @@ class Loop:
         self._is_saved = False
         position = self._position
         position.seconds = time.perf_counter() - self._began
+        if not math.isfinite(nll):
+            raise DivergenceError(self._describe_divergence("validation", nll))
         self._history.evaluated_steps.append(position.step)
         self._history.validation_nll.append(nll)
         is_best = position.best_nll is None or nll < position.best_nll
@@ -144,7 +148,8 @@ class Loop:
                 self._save_model()
         else:
             position.evaluations_since_best += 1
-            if self._recipe.patience is not None and position.evaluations_since_best >= self._recipe.patience:
+            patience = self._recipe.patience or (_PATIENCE if self._recipe.keep == "best" else None)
+            if patience is not None and position.evaluations_since_best >= patience:
                 self._stop_reason = self._stop_reason or "patience"
         self._report(Evaluated(position.step, nll, is_best))
 
@@ -170,8 +175,9 @@ class Loop:
             if stop is not None:
                 self._stop_reason = self._stop_reason or stop.reason
 
-    def _describe_divergence(self, loss: float, rate: float) -> str:
+    def _describe_divergence(self, what: str, nll: float) -> str:
+        kept = f"What was saved before stands in {self._run.path}." if self._history.evaluated_steps else ""
         return (
-            f"The loss became {loss} at step {self._position.step:,} with learning rate {rate:.3g}. "
-            f"What was saved before stands in {self._run.path}. Train with a smaller --learning-rate, or with --clip 1."
+            f"The {what} NLL became {nll} after {self._position.step:,} steps at --learning-rate "
+            f"{self._recipe.learning_rate:g}. {kept} Train with a smaller --learning-rate, or with --clip 1."
         )

@@ -1,5 +1,6 @@
 """Training a network: module, engine, plan and loop are put together here, and nowhere else."""
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ import torch
 from moreish.corpus import SPLITS, Corpus
 from moreish.draws import seed_for
 from moreish.engines import Choice, build_engine
+from moreish.errors import EngineError
+from moreish.models.arrays import weight_shapes
 from moreish.models.load import predictor
 from moreish.models.mlp import MLP
 from moreish.observers import Observer, Started
@@ -43,7 +46,7 @@ def train_network(run: Run, corpus: Corpus, observers: Sequence[Observer], began
 def _train(run: Run, corpus: Corpus, observers: Sequence[Observer], began: float) -> dict[str, Any] | None:
     recipe = run.recipe
     initialisation, minibatches = _generators(recipe)
-    module = MLP(recipe, corpus.vocabulary.vocab_size, initialisation)
+    module = _build(recipe, corpus.vocabulary.vocab_size, initialisation)
     num_parameters = sum(parameter.numel() for parameter in module.parameters())
     choice = build_engine(recipe, module, corpus)
     checkpoint = Checkpoint.load(run.path)
@@ -71,6 +74,17 @@ def _train(run: Run, corpus: Corpus, observers: Sequence[Observer], began: float
     }
 
 
+def _build(recipe: Recipe, vocab_size: int, generator: torch.Generator) -> MLP:
+    try:
+        return MLP(recipe, vocab_size, generator)
+    except (RuntimeError, MemoryError) as error:  # PyTorch's allocator raises a plain RuntimeError
+        num_parameters = sum(math.prod(shape) for shape in weight_shapes(recipe, vocab_size).values())
+        raise EngineError(
+            f"A network of {num_parameters:,} parameters takes {4 * num_parameters / 1e9:,.1f} GB, more than there is. "
+            "Make --hidden or --embedding smaller."
+        ) from error
+
+
 def _generators(recipe: Recipe) -> tuple[torch.Generator, torch.Generator]:
     """Of initialisation and minibatches: one each, or the same one in the order of the notebooks."""
     if recipe.draws == "lecture":
@@ -84,7 +98,7 @@ def _generators(recipe: Recipe) -> tuple[torch.Generator, torch.Generator]:
 def _make_plan(run: Run, corpus: Corpus, choice: Choice, began: float) -> Plan:
     recipe = run.recipe
     if recipe.minutes is None:
-        return StepPlan(recipe)
+        return StepPlan(recipe, len(corpus.predicted("train", recipe.context)))
     before = time.perf_counter()
     untrained = predictor(recipe, corpus.vocabulary.vocab_size, choice.engine.weights())
     num_validated = evaluate(untrained, corpus, "validation").num_characters

@@ -16,6 +16,8 @@ from moreish.storage import read_json, write_json
 
 NUM_EVALUATIONS = 25
 
+_FEWEST_STEPS = 10  # between evaluations, however short the file
+
 _PLAN_FILE = "plan.json"
 _CHUNKS_IN_A_BUDGET = 100
 _FIRST_CHUNK_STEPS = 20
@@ -41,13 +43,22 @@ class Chunk:
 
 
 class StepPlan:
-    """A given number of steps, evaluated every `eval_every` and at the end."""
+    """A given number of steps, evaluated every `eval_every` and at the end.
 
-    def __init__(self, recipe: Recipe) -> None:
+    Where the recipe leaves it open, evaluation comes about 25 times, and on short files more often: after every second
+    pass over the training split, since a network knows such a file by heart long before a 25th of the steps.
+
+    Args:
+        recipe: `steps`, `eval_every` and `batch` are used.
+        num_examples: of the training split.
+    """
+
+    def __init__(self, recipe: Recipe, num_examples: int) -> None:
         assert recipe.steps is not None
         self.seconds: None = None
         self.num_steps: int = recipe.steps
-        self._every = recipe.eval_every or max(1, -(-recipe.steps // NUM_EVALUATIONS))
+        two_passes = max(_FEWEST_STEPS, -(-2 * num_examples // recipe.batch))
+        self._every = recipe.eval_every or min(-(-recipe.steps // NUM_EVALUATIONS), two_passes)
 
     def next_chunk(self, step: int, seconds: float) -> Chunk | None:
         """The chunk that step `step` begins, or None at the end; the clock does not matter."""

@@ -3,6 +3,9 @@
 import os
 import platform
 import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,9 @@ from moreish.corpus import Corpus
 from moreish.errors import FileError, RunError
 from moreish.recipe import Recipe
 from moreish.storage import read_json, write_json
+
+if sys.platform != "win32":
+    import fcntl
 
 RUN_FILE = "run.json"
 RESULTS_FILE = "results.json"
@@ -92,6 +98,24 @@ class Run:
         content = {"version": _RUN_VERSION, "recipe": recipe.to_dict(), "data": data, "environment": environment()}
         write_json(path / RUN_FILE, content)
         return Run(path, content)
+
+
+@contextmanager
+def held(run: Run) -> Iterator[None]:
+    """Keep every other process from training in a run; a process that dies lets go of it.
+
+    Raises:
+        RunError: another process trains in it.
+    """
+    with (run.path / RUN_FILE).open("rb") as file:
+        try:
+            if sys.platform != "win32":  # where there is no such lock
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(
+                f"A training is going on in {run.path}. Wait for its end, or stop it; then go on with --resume."
+            ) from None
+        yield
 
 
 def is_run(path: Path) -> bool:

@@ -17,7 +17,7 @@ from moreish.storage import load_model, write_json
 from moreish.training.counted import count_model
 from moreish.training.evaluation import baselines, evaluate
 from moreish.training.plan import Record
-from moreish.training.run import RESULTS_FILE, Run, free_directory, is_run, make_directory
+from moreish.training.run import RESULTS_FILE, Run, free_directory, held, is_run, make_directory
 
 
 def train(
@@ -36,7 +36,7 @@ def train(
             the bundled names.
         out: directory of the run; None takes the next free `runs/NAME-N`.
         resume: go on with the run in `out` to the same end as if it had not been stopped; where `out` holds no run yet,
-            begin.
+            begin with `file`.
         recipe: to start from: a `Recipe`, a run to be repeated, or a TOML file; None takes the default.
         observers: hear what happens.
         **changes: fields of the recipe to be changed (`hidden=(200, 200)`, `minutes=0.5`, ...).
@@ -56,9 +56,11 @@ def train(
         if run.results is not None:
             return run
         corpus = _read_again(run, run.recipe)
+    elif resume and file is None and recipe is None:
+        raise RunError(f"There is no run in {out} to go on with. Give its directory, or a FILE to begin one there.")
     else:
         run, corpus = _begin(file, out, recipe, changes)
-    with threadpool_limits(limits=run.recipe.threads):
+    with held(run), threadpool_limits(limits=run.recipe.threads):
         _train(run, corpus, observers, began)
     return run
 
