@@ -266,6 +266,28 @@ def test_symbols_that_never_occur_in_training_are_said(tmp_path: Path) -> None:
     assert "2 symbols never occur in training (c d), but 10 times in validation" in corpus.summary.notes[0]
 
 
+def test_splits_of_few_items_are_told(tmp_path: Path) -> None:
+    def rough(count: int, recipe: Recipe = LINES) -> list[str]:
+        notes = corpus_of(tmp_path, "\n".join(map(str, range(count))), recipe).summary.notes
+        return [note for note in notes if "rough" in note]
+
+    assert rough(45, PUBLISHED) == ["Validation and test hold 4 and 5 items: their figures are rough."]
+    assert rough(299, PUBLISHED) == []
+    assert len(rough(290)) == 1
+    assert rough(300) == []
+    assert rough(45, TEXT) == []
+    undivided = read_corpus(tmp_path / "list.txt", LINES, is_divided=False)
+    assert not any("rough" in note for note in undivided.summary.notes)
+
+
+def test_what_a_table_has_is_told_first(tmp_path: Path) -> None:
+    table = "Product Name\n" + "".join(f"soap {number}\n" for number in range(10_000)) + "\n"
+    summary = corpus_of(tmp_path, table, name="products.csv").summary
+    assert summary.num_items == 10_001
+    assert summary.notes[0].startswith("The first row is taken as an item (“Product Name”)")
+    assert summary.notes[1] == "1 blank line was dropped."
+
+
 def test_a_list_that_looks_like_running_text_is_told(tmp_path: Path) -> None:
     notes = corpus_of(tmp_path, "\n".join(f"{number} " + "word " * 20 for number in range(20))).summary.notes
     assert "--as text" in notes[0]
@@ -398,6 +420,7 @@ def test_the_first_windows_are_shown_with_the_boundary_as_a_full_stop(tmp_path: 
     item = next(corpus.items("train"))
     assert show_windows(corpus, 3) == [f"... → {item[0]}", f"..{item[0]} → {item[1]}", f".{item[:2]} → {item[2]}"]
     assert show_windows(corpus_of(tmp_path, "ab\n" * 20, TEXT), 1) == ["ab↵ → a"]
+    assert show_windows(corpus_of(tmp_path, "a b " * 20, TEXT), 2) == ["a␣b → ␣", "␣b␣ → a"]
 
 
 def test_a_description_is_plain_data_with_the_figures(names_file: Path) -> None:

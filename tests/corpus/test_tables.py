@@ -7,13 +7,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moreish.corpus.tables import column_pieces
+from moreish.corpus.tables import Column
 from moreish.errors import InputError
 
 
+def read(text: str, name: str | None, chunk: int = 1 << 15) -> tuple[list[str], tuple[str, ...]]:
+    """The fields of a column, and the notes after the second pass."""
+    chosen = Column("table.csv", name)
+
+    def fields() -> list[str]:
+        texts = (text[first : first + chunk] for first in range(0, len(text), chunk))
+        return "".join(chosen.pieces(texts)).split("\n")[:-1]
+
+    once, again = fields(), fields()
+    assert once == again
+    return again, chosen.notes
+
+
 def column(text: str, name: str | None, chunk: int = 1 << 15) -> list[str]:
-    pieces = (text[first : first + chunk] for first in range(0, len(text), chunk))
-    return "".join(column_pieces(pieces, "table.csv", name)).split("\n")[:-1]
+    return read(text, name, chunk)[0]
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
@@ -25,8 +37,39 @@ def test_a_column_by_name_and_by_number(separator: str, chunk: int) -> None:
     assert column(text, "2", chunk) == ["name", "emma", "olivia"]
 
 
-def test_a_number_that_is_a_name_is_a_name() -> None:
-    assert column("2,1\na,b\n", "1") == ["b"]
+def test_a_number_of_a_column_is_a_position_and_a_larger_one_may_be_a_name() -> None:
+    assert column("7,1\n2,4\n", "1") == ["7", "2"]
+    assert column("2,1\na,b\n", "1") == ["2", "a"]
+    assert column("name,2015\nemma,20435\n", "2015") == ["20435"]
+
+
+def test_a_first_row_that_is_an_item_is_told() -> None:
+    note = "The first row is taken as an item (“Product Name”); if it is a heading, pass --column with its name."
+    text = "No,Product Name\n1,soap\n2,brush\n"
+    assert read(text, "2") == (["Product Name", "soap", "brush"], (note,))
+    assert read(text, "Product Name") == (["soap", "brush"], ())
+    assert len(read("x" * 5000 + "\n", "1")[1][0]) < 150
+
+
+def test_control_characters_of_a_heading_are_escaped() -> None:
+    assert "(“\\x1b[31mname”)" in read("\x1b[31mname,year\nemma,2015\n", "1")[1][0]
+    with pytest.raises(InputError, match=r"columns \\x1b\[31mname, year"):
+        column("\x1b[31mname,year\nemma,2015\n", None)
+
+
+def test_the_only_column_needs_no_name() -> None:
+    fields, notes = read("\nname\nemma\nolivia\n", None)
+    assert fields == ["name", "emma", "olivia"]
+    assert notes[0].startswith("The first row is taken as an item (“name”)")
+    assert column('"Frankfurt, Main"\nBonn\n', None) == ["Frankfurt, Main", "Bonn"]
+    assert read("name\nemma\n", "name") == (["emma"], ())
+    assert read("", None) == ([], ())
+
+
+def test_of_two_columns_with_one_name_the_first_is_taken_and_told() -> None:
+    fields, notes = read("name,year,name\nemma,2015,olivia\n", "name")
+    assert fields == ["emma"]
+    assert notes == ("2 columns are named “name”; the first is taken. Pass --column with a number for another.",)
 
 
 def test_quoted_fields_may_hold_separators_quotes_and_line_breaks() -> None:
@@ -38,7 +81,17 @@ def test_quoted_fields_may_hold_separators_quotes_and_line_breaks() -> None:
 
 
 def test_rows_that_are_too_short_have_a_blank_field() -> None:
-    assert column("a,b\n1,2\n3\n\n5,6\n", "b") == ["2", "", "", "6"]
+    fields, notes = read("a,b\n1,2\n3\n\n5,6\n", "b")
+    assert fields == ["2", "", "", "6"]
+    assert notes == ("1 row ends before the column: a blank line each.",)
+    assert read("a,b\n1\n2\n", "b")[1] == ("2 rows end before the column: a blank line each.",)
+    assert read("a,b\n1\n2\n", "a")[1] == ()
+
+
+def test_rows_that_are_too_long_are_told() -> None:
+    fields, notes = read("name\nAda, Lovelace\nBob\n", "name")
+    assert fields == ["Ada", "Bob"]
+    assert notes == ("1 row has more fields than the first; a field that holds the separator needs quotation marks.",)
 
 
 @given(st.lists(st.tuples(st.text("ab,\"; '"), st.text("ab,;\"'")), min_size=1), st.integers(1, 9))

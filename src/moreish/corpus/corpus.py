@@ -16,7 +16,7 @@ from moreish.corpus.fingerprints import fingerprint_values, sort_distinct, symbo
 from moreish.corpus.preparation import Preparation, summarize
 from moreish.corpus.reading import cannot_read, spool, spool_standard_input, text_pieces
 from moreish.corpus.splits import SPLITS, Split
-from moreish.corpus.tables import column_pieces
+from moreish.corpus.tables import Column
 from moreish.corpus.vocabulary import BOUNDARY_ID, Vocabulary
 from moreish.corpus.windows import item_spans
 from moreish.draws import seed_for
@@ -217,10 +217,11 @@ def read_corpus(
     path, own_name = _find(file)
     name = name or own_name
     is_table = recipe.column is not None or own_name.lower().removesuffix(".gz").endswith(_TABLES)
+    column = Column(name, recipe.column) if is_table else None
 
     def pieces() -> Iterator[str]:
         texts = text_pieces(path, name, recipe.encoding, recipe.normalization)
-        return column_pieces(texts, name, recipe.column) if is_table else texts
+        return column.pieces(texts) if column else texts
 
     if recipe.kind == "lines":
         encoded = encode_lines(pieces, name, recipe.split if is_divided else None)
@@ -232,7 +233,7 @@ def read_corpus(
         kind=recipe.kind,
         cuts=encoded.cuts,
         source=_source(path, name, recipe),
-        summary=summarize(encoded),
+        summary=summarize(encoded, column.notes if column else ()),
     )
 
 

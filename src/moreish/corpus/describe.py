@@ -53,18 +53,21 @@ def describe(corpus: Corpus, context: int = 3, num_windows: int = 8) -> dict[str
 
 
 def show_windows(corpus: Corpus, count: int, context: int = 3) -> list[str]:
-    """The first examples of training as "..e → m", boundaries shown as "." and line breaks as "↵".
+    """The first examples of training as "..e → m", boundaries shown as ".", line breaks as "↵", spaces as "␣".
 
     Raises:
         InputError: the context is longer than the training split.
     """
     positions = np.array(corpus.predicted("train", context)[:count], np.int64)
     seen = contexts(corpus.stream, positions, context, corpus.has_boundary)
-    shown = [
-        f"{corpus.vocabulary.show(before)} → {corpus.vocabulary.show([symbol])}"
+    return [
+        f"{_shown(corpus, before)} → {_shown(corpus, symbol[None])}"
         for before, symbol in zip(seen, corpus.stream[positions], strict=True)
     ]
-    return [window.replace("\n", "↵") for window in shown]
+
+
+def _shown(corpus: Corpus, ids: NDArray[np.integer[Any]]) -> str:
+    return corpus.vocabulary.show(ids).replace("\n", "↵").replace(" ", "␣")
 
 
 def _length_quantiles(corpus: Corpus) -> dict[str, int]:

@@ -10,6 +10,7 @@ from moreish.corpus.encoding import Encoded
 from moreish.corpus.splits import SPLITS, Split
 
 _LOOKS_LIKE_TEXT = 60
+_FEW_ITEMS = 30
 _SHOWN_SYMBOLS = 10
 _BLOCK = 1 << 18
 
@@ -55,8 +56,8 @@ def _symbol_counts(encoded: Encoded) -> NDArray[np.int64]:
     return counts
 
 
-def summarize(encoded: Encoded) -> Preparation:
-    """The figures of an encoded file, and their notes."""
+def summarize(encoded: Encoded, notes: tuple[str, ...] = ()) -> Preparation:
+    """The figures of an encoded file, and their notes, after those of the table that it came from."""
     counts = _symbol_counts(encoded)
     unseen = np.flatnonzero(counts[0] == 0)
     assignment = encoded.assignment
@@ -73,7 +74,7 @@ def summarize(encoded: Encoded) -> Preparation:
         num_unseen={"validation": int(counts[1, unseen].sum()), "test": int(counts[2, unseen].sum())},
         symbol_counts=counts,
     )
-    return dataclasses.replace(preparation, notes=_notes(preparation))
+    return dataclasses.replace(preparation, notes=notes + _notes(preparation))
 
 
 def _notes(preparation: Preparation) -> tuple[str, ...]:
@@ -96,6 +97,10 @@ def _notes(preparation: Preparation) -> tuple[str, ...]:
     elif num_copies:
         copies = _count(num_copies, "line is a copy of another", "lines are copies of others")
         notes.append(f"{copies}; no line stands in two splits.")
+    num_validation, num_test = (preparation.num_items_of[split] for split in SPLITS[1:])
+    # Where nothing is divided, validation is empty and there is nothing to say.
+    if num_validation and min(num_validation, num_test) < _FEW_ITEMS:
+        notes.append(f"Validation and test hold {num_validation:,} and {num_test:,} items: their figures are rough.")
     if preparation.unseen_symbols:
         shown = " ".join(repr(symbol)[1:-1] for symbol in preparation.unseen_symbols[:_SHOWN_SYMBOLS])
         more = " …" if len(preparation.unseen_symbols) > _SHOWN_SYMBOLS else ""

@@ -171,6 +171,7 @@ def _encoding_message(name: str, encoding: str, error: UnicodeDecodeError, offse
     byte = f"byte 0x{error.object[error.start]:02x} at offset {offset + error.start:,} does not fit"
     if codecs.lookup(encoding).name == "utf-8":
         return (
-            f"{name} is not text in {encoding}: {byte}. Pass the --encoding it has (often cp1252 for Western Europe)."
+            f"{name} is not text in {encoding}: {byte}. Pass the --encoding it has "
+            "(often cp1252 for Western Europe, shift_jis for Japanese)."
         )
     return f"{name} is not text in {encoding}: {byte}. Leave --encoding out if it is UTF-8, or pass the one it has."

@@ -1,5 +1,6 @@
 """The vocabulary: which symbols there are, and the ids that stand for them."""
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -114,11 +115,12 @@ class Vocabulary:
 
 
 def shorten(text: str, place: int = 0) -> str:
-    """A text in one line of at most 40 characters around `place`, for messages."""
+    """At most 40 characters of a text around `place`, in one line and with control characters escaped, for messages."""
     first = max(0, min(place - _SHOWN_LENGTH // 2, len(text) - _SHOWN_LENGTH))
     part = text[first : first + _SHOWN_LENGTH]
     before, after = "…" if first else "", "…" if first + _SHOWN_LENGTH < len(text) else ""
-    return before + " ".join(part.splitlines()) + after
+    line = " ".join(part.splitlines())
+    return before + "".join(repr(c)[1:-1] if unicodedata.category(c) in ("Cc", "Cs") else c for c in line) + after
 
 
 def _text_of(codes: NDArray[np.uint32]) -> str:

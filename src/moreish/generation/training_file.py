@@ -68,11 +68,9 @@ def _translation(corpus: Corpus, vocabulary: Vocabulary) -> NDArray[np.unsignedi
         counts = corpus.summary.symbol_counts.sum(axis=0)[len(boundary) :]
         total = int(sum(counts[corpus.vocabulary.symbols.index(symbol)] for symbol in unknown))
         shown = " ".join(map(repr, unknown[:_SHOWN_SYMBOLS])) + (" …" if len(unknown) > _SHOWN_SYMBOLS else "")
-        origin = f", built from {vocabulary.origin}" if vocabulary.origin else ""
-        noun = "character that is" if total == 1 else "characters that are"
+        kinds = "1 kind of character" if len(unknown) == 1 else f"{len(unknown):,} kinds of characters"
         raise InputError(
-            f"{corpus.source.name} has {total:,} {noun} not in the model's vocabulary "
-            f"({len(vocabulary.symbols)} characters{origin}): {shown}. "
+            f"{corpus.source.name} has {kinds} ({total:,} in all) that the model does not know: {shown}. "
             "Leave them out of the file, or train with a file that contains them."
         )
     return np.array(boundary + [known[symbol] for symbol in corpus.vocabulary.symbols], dtype=vocabulary.dtype)
