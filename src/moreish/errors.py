@@ -4,6 +4,9 @@ A message is one line: what was got, what was expected, where, and the next step
 traceback and exits with 2.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 
 class MoreishError(Exception):
     """Base of all errors that a person can cause."""
@@ -42,7 +45,15 @@ class DivergenceError(MoreishError, ArithmeticError):
 
 
 class ImpossibleRequestError(MoreishError, ValueError):
-    """A generation that no number of attempts could satisfy."""
+    """A generation that no number of attempts could satisfy.
+
+    Attributes:
+        items: those that were found all the same, each a `moreish.generation.Generated`.
+    """
+
+    def __init__(self, message: str, items: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.items: list[Any] = list(items)
 
 
 class DownloadError(MoreishError, OSError):

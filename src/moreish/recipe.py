@@ -1,6 +1,7 @@
 """The recipe: one frozen, validated object that holds all that determines a run."""
 
 import dataclasses
+import difflib
 import math
 import tomllib
 from collections.abc import Mapping
@@ -147,7 +148,9 @@ class Recipe:
         """
         unknown = sorted(changes.keys() - _FIELDS.keys())
         if unknown:
-            raise RecipeError(f"A recipe has no field {', '.join(unknown)}. It has: {', '.join(_FIELDS)}.")
+            near = [match for name in unknown for match in difflib.get_close_matches(name, _FIELDS, n=1)]
+            advice = f"Did you mean {', '.join(near)}?" if near else "help(moreish.Recipe) lists those it has."
+            raise RecipeError(f"A recipe has no field {', '.join(unknown)}. {advice}")
         if changes.get("minutes") is not None and changes.get("steps") is not None:
             raise RecipeError(
                 "steps and minutes are both given; give the number of steps or the time budget, not both."

@@ -186,6 +186,8 @@ def load_model(path: str | os.PathLike[str]) -> ModelFile:
                 "a training that was stopped before its first checkpoint has none."
             )
         place /= MODEL_FILE
+    elif not place.exists() and ("runs" / place / MODEL_FILE).is_file():
+        raise FileError(f"There is no file {place}. Did you mean {'runs' / place}?")
     arrays, header = load_arrays(place)
     missing = {"recipe", "vocabulary", "provenance"} - header.keys()
     if missing:

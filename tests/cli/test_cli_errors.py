@@ -1,5 +1,9 @@
 """What a person gets wrong ends with one clear line and exit code 2, and destroys nothing."""
 
+import json
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,41 +76,42 @@ def test_a_context_longer_than_the_text(fails: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "saying"),
     [
-        ("--steps 0", "steps is 0; expected a whole number"),
-        ("--steps -5", "steps is -5"),
-        ("--steps 1.5", "steps is 1.5; expected a whole number"),
-        ("--steps many", "steps is 'many'"),
-        ("--minutes 0", "minutes is 0; expected a number greater than 0"),
-        ("--minutes nan", "minutes is nan"),
-        ("--batch 0", "batch is 0"),
-        ("--context 0", "context is 0"),
-        ("--embedding 0", "embedding is 0"),
-        ("--embedding abc", "embedding is 'abc'"),
-        ("--hidden 200,-1", "hidden is -1"),
-        ("--hidden 200,abc", "hidden is 'abc'"),
-        ("--hidden 200,", "hidden is ''"),
-        ("--learning-rate 0", "learning_rate is 0"),
-        ("--learning-rate -0.1", "learning_rate is -0.1"),
-        ("--learning-rate nan", "learning_rate is nan"),
-        ("--learning-rate inf", "learning_rate is inf"),
-        ("--dropout 1", "dropout is 1"),
-        ("--weight-decay -1", "weight_decay is -1"),
-        ("--seed -1", "seed is -1"),
-        ("--threads 0", "threads is 0"),
-        ("--patience 0", "patience is 0"),
+        ("--steps 0", "--steps is 0; expected a whole number"),
+        ("--steps -5", "--steps is -5"),
+        ("--steps 1.5", "--steps is 1.5; expected a whole number"),
+        ("--steps many", "--steps is 'many'"),
+        ("--minutes 0", "--minutes is 0; expected a number greater than 0"),
+        ("--minutes nan", "--minutes is nan"),
+        ("--batch 0", "--batch is 0"),
+        ("--context 0", "--context is 0"),
+        ("--embedding 0", "--embedding is 0"),
+        ("--embedding abc", "--embedding is 'abc'"),
+        ("--hidden 200,-1", "--hidden is -1"),
+        ("--hidden 200,abc", "--hidden is 'abc'"),
+        ("--hidden 200,", "--hidden is ''"),
+        ("--learning-rate 0", "--learning-rate is 0"),
+        ("--learning-rate -0.1", "--learning-rate is -0.1"),
+        ("--learning-rate nan", "--learning-rate is nan"),
+        ("--learning-rate inf", "--learning-rate is inf"),
+        ("--dropout 1", "--dropout is 1"),
+        ("--weight-decay -1", "--weight-decay is -1"),
+        ("--seed -1", "--seed is -1"),
+        ("--threads 0", "--threads is 0"),
+        ("--patience 0", "--patience is 0"),
         ("--as prose", "'prose'; expected one of lines, text"),
         ("--model gpt", "'gpt'; expected one of mlp"),
         ("--activation sine", "expected one of tanh, relu, gelu"),
         ("--keep none", "expected one of best, last"),
         ("--engine warp", "expected one of auto"),
-        ("--steps 10 --minutes 1", "steps and minutes are both given"),
-        ("--model bigram --hidden 200", "no effect with model = 'bigram'"),
-        ("--model ngram --learning-rate 1", "no effect with model = 'ngram'"),
-        ("--order 3", "no effect with model = 'mlp'"),
+        ("--steps 10 --minutes 1", "--steps and --minutes are both given"),
+        ("--model bigram --hidden 200", "no effect with --model bigram"),
+        ("--model ngram --learning-rate 1", "no effect with --model ngram"),
+        ("--order 3", "no effect with --model mlp"),
         ("--split published --as text", "published"),
         ("--norm-output", "needs a norm"),
         ("--norm batch --batch 1", "batch of at least 2"),
-        ("--resume", "--out RUN --resume"),
+        ("--resume", "moreish: --resume needs the directory"),
+        ("--model hierarchical --context 4 --hidden 3", "Give --context 2, or --hidden 3,3."),
         ("--recipe nowhere", "nowhere"),
     ],
 )
@@ -127,6 +132,13 @@ def test_a_device_that_does_not_exist(command: Any, items_file: Path) -> None:
 def test_a_recipe_file_that_is_none(fails: Any, items_file: Path, tmp_path: Path, content: str) -> None:
     (tmp_path / "recipe.toml").write_text(content)
     fails("train", items_file, "--recipe", "recipe.toml", saying="recipe.toml")
+
+
+def test_a_recipe_file_is_told_of_its_fields(fails: Any, items_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text("learning_rat = 3")
+    fails("train", items_file, "--recipe", "recipe.toml", saying="no field learning_rat. Did you mean learning_rate?\n")
+    (tmp_path / "recipe.toml").write_text("learning_rate = 0")
+    fails("train", items_file, "--recipe", "recipe.toml", saying="learning_rate is 0")
 
 
 def test_a_directory_that_holds_another_run_stays_as_it_is(fails: Any, items_file: Path, trained: Path) -> None:
@@ -174,16 +186,17 @@ def test_a_character_that_was_never_seen(fails: Any, trained: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("options", "saying"),
     [
-        ("--temperature 0", "temperature is 0; expected a number greater than 0"),
-        ("--temperature nan", "temperature is nan"),
-        ("--temperature hot", "temperature is 'hot'"),
-        ("--top-k 0", "top_k is 0"),
-        ("--top-p 2", "top_p is 2"),
-        ("-n 0", "num_items is 0"),
-        ("-n 2.5", "num_items is 2.5"),
-        ("--seed x", "seed is 'x'"),
-        ("--min-length 5 --max-length 3", "max_length is 3 and min_length 5"),
-        ("--length 100", "length is for models of running text"),
+        ("--temperature 0", "--temperature is 0; expected a number greater than 0"),
+        ("--temperature 0", "give --top-k 1, which makes one item only: with -n 1, or with --allow-repeats."),
+        ("--temperature nan", "--temperature is nan"),
+        ("--temperature hot", "--temperature is 'hot'"),
+        ("--top-k 0", "--top-k is 0"),
+        ("--top-p 2", "--top-p is 2"),
+        ("-n 0", "-n is 0"),
+        ("-n 2.5", "-n is 2.5"),
+        ("--seed x", "--seed is 'x'"),
+        ("--min-length 5 --max-length 3", "--max-length is 3 and --min-length 5"),
+        ("--length 100", "--length is for models of running text"),
         ("--draws dice", "expected streams or lecture"),
     ],
 )
@@ -197,11 +210,33 @@ def test_a_model_that_only_repeats_has_nothing_new(fails: Any, command: Any, tmp
     fails("generate", "run", "--new-only", "--max-length", "1", saying="stand in the training file")
 
 
+def test_items_that_were_found_are_printed_before_the_error(command: Any, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("a\nb\nc\n")
+    assert command("train", "list.txt", "--model", "ngram", "--order", "1", "--out", "run").code == 0
+    for more in ([], ["--json"], ["--nearest"]):
+        done = command("generate", "run", "--max-length", "1", *more)
+        assert done.code == 2
+        assert done.err.startswith("moreish: ")
+        assert "gave 3 of 20 items" in done.err
+        items = (
+            [item["text"] for item in json.loads(done.out)["items"]] if more == ["--json"] else done.out.splitlines()
+        )
+        assert sorted(item.split("\t")[0] for item in items) == ["a", "b", "c"]
+
+
+def test_a_name_that_lies_in_runs_is_suggested(fails: Any, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "runs" / "names-1")
+    fails("generate", "names-1", saying=f"Did you mean {Path('runs/names-1')}?")
+
+
 def test_a_training_succeeds_where_no_ten_items_can_be_made(command: Any, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("a\nb\nc\n")
     done = command("train", "list.txt", "--model", "bigram", "--smoothing", "0", "--out", "run")
     assert done.code == 0
-    assert "attempts gave" in done.out
+    *_, first, found, sentence = done.out.partition("\n\nThe run lies")[0].splitlines()
+    assert len(found.split()[0]) == 1
+    assert first == "" or len(first.split()[0]) == 1
+    assert "attempts gave" in sentence
 
 
 def test_nearest_needs_the_training_file(fails: Any, command: Any, tmp_path: Path, small: list[str]) -> None:
@@ -226,6 +261,33 @@ def test_usage_errors_exit_with_two(command: Any, arguments: list[str]) -> None:
     assert (done.code, done.out) == (2, "")
     assert "Error: " in done.err
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "--help",
+        "--version",
+        "generate RUN",
+        "generate RUN -n 2000 --allow-repeats --json",
+        "score RUN anna",
+        "data --json",
+    ],
+)
+def test_an_output_that_is_full_is_told_in_one_line(trained: Path, arguments: str) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full here")
+    program = [sys.executable, "-m", "moreish", *arguments.replace("RUN", str(trained)).split()]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "moreish: Cannot write the output: No space left on device.\n"
+
+
+def test_no_command_is_described_in_half_a_sentence(command: Any) -> None:
+    commands = command("--help").out.partition("Commands:")[2].strip().splitlines()
+    assert len(commands) == 6
+    assert all(line.endswith(".") and not line.endswith("...") for line in commands)
 
 
 def test_help_and_version_are_plain(command: Any) -> None:

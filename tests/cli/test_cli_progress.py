@@ -38,23 +38,23 @@ def test_the_minibatch_nll_is_an_exponential_average_over_steps() -> None:
     follower.observe(chunk(25, losses[:25].tolist()))
     follower.observe(chunk(60, losses[25:].tolist()))
     weights = 0.99 ** np.arange(59, -1, -1)
-    assert f"NLL {np.average(losses, weights=weights):.3f} minibatch" in follower.describe()
+    assert f"NLL minibatch {np.average(losses, weights=weights):.3f}" in follower.describe()
 
 
 def test_speed_and_time_left_follow_from_what_was_done() -> None:
     follower = Progress()
     follower.observe(STARTED)
     follower.observe(chunk(25, [2.0]))
-    assert follower.describe() == "25%, 7.5 s left, 10 steps/s, NLL 2.000 minibatch"
+    assert follower.describe() == "25%, 7.5 s left, NLL minibatch 2.000, 10 steps/s"
 
 
 def test_the_best_validation_is_named_where_it_is_not_the_last() -> None:
     follower = Progress()
     for event in (STARTED, chunk(10, [2.0]), Evaluated(10, 2.1, True)):
         follower.observe(event)
-    assert follower.describe().endswith("2.100 validation")
+    assert "NLL minibatch 2.000, validation 2.100, 10 steps/s" in follower.describe()
     follower.observe(Evaluated(20, 2.3, False))
-    assert follower.describe().endswith("2.300 validation 2.100 best")
+    assert "NLL minibatch 2.000, validation 2.300, best 2.100, 10 steps/s" in follower.describe()
 
 
 def test_an_end_by_patience_is_said(capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,7 +87,7 @@ def test_a_terminal_gets_one_line_that_moves(monkeypatch: pytest.MonkeyPatch, wi
     written = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())
     assert "note: 1 blank line was dropped.\n" in written
     last = written.rstrip().splitlines()[-1]
-    assert "50%, 5.0 s left, 10 steps/s, NLL 2.000 minibatch 2.300 validation 2.100 best" in last
+    assert "50%, 5.0 s left, NLL minibatch 2.000, validation 2.300, best 2.100, 10 steps/s" in last
     assert len(last) <= width
     assert ("━" in last) == (width == 140)
 

@@ -50,3 +50,16 @@ def test_more_items_than_there_are_give_up_the_same_way_whatever_the_batch(model
             model.generate(7, max_length=1, batch_size=batch_size)
         messages.add(str(caught.value))
     assert len(messages) == 1
+
+
+def test_items_that_were_found_come_with_the_error(model: Model) -> None:
+    with pytest.raises(ImpossibleRequestError) as caught:
+        model.generate(7, max_length=1)
+    assert caught.value.items == model.generate(6, max_length=1)
+
+
+def test_items_that_were_found_have_their_nearest_items_too(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Model, "_training_items", lambda _: ["ab", "é"])
+    with pytest.raises(ImpossibleRequestError) as caught:
+        model.generate(7, max_length=1, nearest=True)
+    assert {item.text: item.distance for item in caught.value.items}["é"] == 0

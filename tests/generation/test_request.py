@@ -11,7 +11,7 @@ from moreish.generation import Model, Request
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"temperature": 0}, "temperature is 0; expected a number greater than 0"),
+        ({"temperature": 0}, "greater than 0.* top_k = 1, which makes one item only: with num_items = 1"),
         ({"temperature": -1.0}, "temperature is -1.0"),
         ({"temperature": math.nan}, "temperature is nan"),
         ({"temperature": math.inf}, "temperature is inf"),
@@ -33,8 +33,8 @@ from moreish.generation import Model, Request
         ({"start": "abcd", "max_length": 3}, "The prefix has 4 characters and max_length is 3"),
         ({"start": "abcd", "length": 3}, "The prefix has 4 characters and length is 3"),
         ({"draws": "dice"}, "draws is 'dice'"),
-        ({"draws": "lecture", "temperature": 0.5}, "leave out temperature"),
-        ({"draws": "lecture", "top_k": 3}, "leave out temperature"),
+        ({"draws": "lecture", "temperature": 0.5}, "leave out top_k, top_p, min_length and the temperature"),
+        ({"draws": "lecture", "top_k": 3}, "leave out top_k, top_p, min_length and the temperature"),
     ],
 )
 def test_a_value_out_of_range_is_refused_in_one_line(changes: dict[str, object], message: str) -> None:

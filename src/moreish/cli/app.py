@@ -1,6 +1,7 @@
 """The application: its commands, and how errors and interruptions end."""
 
 import io
+import os
 import sys
 from typing import Annotated, Any
 
@@ -11,13 +12,17 @@ from moreish import __version__
 from moreish.cli.data import data
 from moreish.cli.evaluate import evaluate
 from moreish.cli.exercise import exercise
+from moreish.cli.flags import in_flags
 from moreish.cli.generate import generate
 from moreish.cli.printing import say
 from moreish.cli.score import score
 from moreish.cli.train import EXIT_INTERRUPTED, train
-from moreish.errors import MoreishError
+from moreish.errors import DownloadError, FileError, ModelFileError, MoreishError
 
 EXIT_ERROR = 2
+EXIT_NO_READER = 1
+
+_ABOUT_FILES = (FileError, ModelFileError, DownloadError)
 
 
 class _Commands(TyperGroup):
@@ -25,15 +30,22 @@ class _Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()  # so that a reader who has gone (`| head`) is noticed here, where Typer ends quietly
-            return result
+            return super().invoke(ctx)
         except MoreishError as error:
-            say(f"moreish: {' '.join(str(error).split())}")
+            sys.stdout.flush()  # what was printed comes before the error
+            say(f"moreish: {self._line(ctx, error)}")
             raise typer.Exit(EXIT_ERROR) from None
         except KeyboardInterrupt:
             say("moreish: Interrupted.")
             raise typer.Exit(EXIT_INTERRUPTED) from None
+
+    def _line(self, ctx: Any, error: MoreishError) -> str:
+        line = " ".join(str(error).split())
+        if isinstance(error, _ABOUT_FILES) or isinstance(error.__cause__, MoreishError):
+            return line  # it names files; or fields, as they stand in a recipe file
+        command = self.commands[ctx.invoked_subcommand]
+        flags = {option.name: option.opts[0] for option in command.params if option.param_type_name == "option"}
+        return in_flags(line, {name: flag for name, flag in flags.items() if name})
 
 
 # Plain help and plain errors: Rich is loaded only where something moves.
@@ -73,4 +85,16 @@ def main(arguments: list[str] | None = None) -> None:
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that knows no "±" is no reason to fail
-    app(arguments, prog_name="moreish")
+    try:
+        try:
+            app(arguments, prog_name="moreish")
+        finally:
+            sys.stdout.flush()  # so that an output that cannot be written is noticed here, not after the end
+    except OSError as error:
+        if error.filename is not None:  # another file than the output
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes what is left when it ends
+        if isinstance(error, BrokenPipeError):  # a reader who has gone (`| head`) has what was wanted
+            sys.exit(EXIT_NO_READER)
+        say(f"moreish: Cannot write the output: {error.strerror or error}.")
+        sys.exit(EXIT_ERROR)

@@ -38,7 +38,10 @@ def data(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Show what a file holds and how it is split; without FILE, the data sets known by name."""
+    """Show what a file holds, or the data sets known by name.
+
+    Of a file: its symbols and items, how it is split, and the first windows of training.
+    """
     changes = given(locals())
     if file is None and changes:
         raise InputError("There is no file to look at. Give one, or leave the options out for the data sets by name.")

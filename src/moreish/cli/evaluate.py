@@ -20,7 +20,10 @@ def evaluate(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Measure a model on each split of the file that it was trained on, or on the whole of another file."""
+    """Measure a model on its own file, or on another.
+
+    Its own is measured split by split, another as a whole.
+    """
     from moreish import load
 
     nlls = load(model).evaluate(file)

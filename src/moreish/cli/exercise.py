@@ -22,7 +22,10 @@ exercise: typer.Typer = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 @exercise.callback(invoke_without_command=True)
 def _list(context: typer.Context, json: JsonOption = False) -> None:
-    """Work out gradients by hand, and have them marked; alone, list the exercises."""
+    """Work out gradients by hand, and have them marked.
+
+    Alone, it lists the exercises.
+    """
     if context.invoked_subcommand:
         return
     from moreish.exercises import EXERCISES

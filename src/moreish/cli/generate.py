@@ -9,6 +9,7 @@ import typer
 from moreish.cli.items import print_items
 from moreish.cli.options import JsonOption, ModelArgument, number_option
 from moreish.cli.printing import print_json
+from moreish.errors import ImpossibleRequestError
 
 
 def generate(
@@ -50,14 +51,20 @@ def generate(
     }
     from moreish import load
 
-    items = load(model).generate(
-        start=start,
-        new_only=new_only,
-        allow_repeats=allow_repeats,
-        nearest=nearest,
-        **{name: value for name, value in numbers.items() if value is not None},
-    )
+    shortfall = None
+    try:
+        items = load(model).generate(
+            start=start,
+            new_only=new_only,
+            allow_repeats=allow_repeats,
+            nearest=nearest,
+            **{name: value for name, value in numbers.items() if value is not None},
+        )
+    except ImpossibleRequestError as error:
+        items, shortfall = error.items, error
     if json:
         print_json({"items": [asdict(item) for item in items]})
     else:
         print_items(items, is_marked=sys.stdout.isatty())
+    if shortfall:
+        raise shortfall

@@ -78,7 +78,12 @@ def _shown(default: Any) -> str:
 
 KindOption = Annotated[Any, setting("kind", "A list of items, one a line, or running text", flag="--as")]
 EncodingOption = Annotated[Any, setting("encoding", "Of the file")]
-ColumnOption = Annotated[Any, setting("column", "Of a .csv or .tsv file, by name or number from 1 [the first]")]
+ColumnOption = Annotated[
+    Any,
+    setting(
+        "column", "Of a .csv or .tsv file, needed there: by name, or by number from 1 (then the first row is an item)"
+    ),
+]
 NormalizationOption = Annotated[Any, setting("normalization", "Unicode normal form")]
 SplitOption = Annotated[Any, setting("split", "No item in two splits, or the notebooks' shuffle and cuts")]
 ContextOption = Annotated[Any, setting("context", "Characters that the model sees")]

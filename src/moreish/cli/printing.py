@@ -26,7 +26,7 @@ def print_table(rows: Iterable[Sequence[str]], alignment: str) -> None:
         alignment: one of "<" and ">" for each column.
     """
     rows = list(rows)
-    widths = [max(display_width(row[column]) for row in rows) for column in range(len(alignment))]
+    widths = [max((display_width(row[column]) for row in rows), default=0) for column in range(len(alignment))]
     for row in rows:
         cells = (pad(cell, width, side) for cell, width, side in zip(row, widths, alignment, strict=True))
         print("  ".join(cells).rstrip())

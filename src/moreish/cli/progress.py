@@ -10,7 +10,7 @@ from moreish.observers import ChunkDone, Ended, Evaluated, Event, Prepared, Star
 
 _SMOOTHING = 0.99  # of the minibatch NLL: an average over about the last hundred steps
 _SHARE_BETWEEN_LINES = 0.1
-_LINE_WIDTH = 85
+_LINE_WIDTH = 88
 _NARROWEST_BAR = 10
 
 
@@ -85,14 +85,14 @@ class Progress:
         parts = [f"{self._progress:3.0%}"]
         if self._progress > 0:
             parts.append(f"{duration(self._seconds * (1 - self._progress) / self._progress)} left")
+        if self._weight > 0:
+            parts.append(f"NLL minibatch {self._sum / self._weight:.3f}")
+            if self._validation is not None:
+                parts.append(f"validation {self._validation.validation_nll:.3f}")
+                if self._best_nll is not None and not self._validation.is_best:
+                    parts.append(f"best {self._best_nll:.3f}")
         if self._seconds > 0:
             parts.append(f"{self._step / self._seconds:,.0f} steps/s")
-        if self._weight > 0:
-            nll = f"NLL {self._sum / self._weight:.3f} minibatch"
-            if self._validation is not None:
-                nll += f" {self._validation.validation_nll:.3f} validation"
-                nll += f" {self._best_nll:.3f} best" if self._best_nll and not self._validation.is_best else ""
-            parts.append(nll)
         return ", ".join(parts)
 
     def _say_prepared(self, event: Prepared) -> None:

@@ -17,13 +17,17 @@ SPLITS: tuple[str, ...] = ("train", "validation", "test")
 _NUM_FIRST_ITEMS = 10
 _FIRST_TEXT_LENGTH = 300
 
+# Where in a training the best validation lay: before the one, the network overfits; after the other, it still improved.
+_EARLY, _LATE = 0.7, 0.9
+_SHORT_LIST = 1_000
+
 
 def show_run(run: "Run", results: Mapping[str, Any]) -> None:
     """Print the figures, the first items and the next steps."""
     print()
     print_figures(run.recipe.model, results)
     _print_first_items(run)
-    _print_next_steps(run)
+    _print_next_steps(run, results)
 
 
 def print_figures(model: str, results: Mapping[str, Any]) -> None:
@@ -66,13 +70,18 @@ def _verdict(results: Mapping[str, Any]) -> str:
         return (
             f"On validation the network beats the best counting model, {best}, by {difference:.4f} nats per character."
         )
-    is_overfitted = results["nll"]["train"] < results["baselines"][best]["validation"]
-    advice = "Take a smaller network or more --dropout" if is_overfitted else "Train longer"
-    alternative = ", or take --model ngram" if best.startswith("n-gram") else ""
     return (
         f"On validation the network does not reach the best counting model, {best}: it is {-difference:.4f} nats per "
-        f"character behind. {advice}{alternative}."
+        "character behind."
     )
+
+
+def _is_behind(results: Mapping[str, Any]) -> bool:
+    return results["nll"]["validation"] >= _best_counted(results)
+
+
+def _best_counted(results: Mapping[str, Any]) -> float:
+    return min(nll["validation"] for nll in results["baselines"].values())
 
 
 def _print_first_items(run: "Run") -> None:
@@ -84,10 +93,11 @@ def _print_first_items(run: "Run") -> None:
     try:
         print_items(load(run.path).generate(num_items, length=length, seed=run.recipe.seed), is_marked=True)
     except ImpossibleRequestError as error:  # the training succeeded all the same
+        print_items(error.items, is_marked=True)
         print(error)
 
 
-def _print_next_steps(run: "Run") -> None:
+def _print_next_steps(run: "Run", results: Mapping[str, Any]) -> None:
     path = shlex.quote(str(run.path))
     print()
     print(f"The run lies in {path}. What next:")
@@ -98,8 +108,36 @@ def _print_next_steps(run: "Run") -> None:
             [f"  moreish generate {path} -n 20 --new-only", "twenty that are not in the file"],
             [f"  moreish score {path} TEXT ...", "how likely texts are"],
         ]
-    if not run.recipe.is_counted:
-        steps, minutes = run.recipe.steps, run.recipe.minutes
-        longer = f"--steps {2 * steps}" if steps else f"--minutes {2 * (minutes or 0):g}"
-        rows.append([f"  moreish train --recipe {path} {longer}", "a longer training"])
+    rows += [[f"  moreish train --recipe {path} {change}", why] for change, why in _changes(run, results)]
     print_table(rows, "<<")
+
+
+def _changes(run: "Run", results: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Options of another training that the figures speak for, and what it is."""
+    recipe, steps = run.recipe, results["steps"]
+    if not steps:
+        return []
+    changes: list[tuple[str, str]] = []
+    is_overfitted = results["best_step"] < _EARLY * steps or (
+        _is_behind(results) and results["nll"]["train"] < _best_counted(results)
+    )
+    if is_overfitted:
+        sizes = ",".join(str(math.ceil(size / 4)) for size in recipe.hidden)
+        smaller = f"--hidden {sizes} " if sizes else ""
+        changes.append((f"{smaller}--dropout {min(recipe.dropout + 0.2, 0.5):g}", "it overfits: a smaller network"))
+    elif results["best_step"] >= _LATE * steps:
+        longer = f"--steps {2 * recipe.steps}" if recipe.steps else f"--minutes {2 * (recipe.minutes or 0):g}"
+        changes.append((longer, "a longer training"))
+    if _is_behind(results):
+        changes.append(("--model ngram", "the n-gram, which predicts better here"))
+    if is_overfitted and recipe.keep == "best" and 0 < _num_items(run) < _SHORT_LIST:
+        changes.append(("--keep last", "then generate --new-only: often nicer items, at a worse NLL"))
+    return changes
+
+
+def _num_items(run: "Run") -> int:
+    """Distinct items of the list, 0 for running text."""
+    from moreish.storage import load_model
+
+    file = load_model(run.path)
+    return sum(len(known) for known in (file.trained_items, file.held_out_items) if known is not None)

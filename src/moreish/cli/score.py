@@ -19,7 +19,10 @@ def score(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Score texts: the NLL of each, and per character; the lower, the more the model would make such."""
+    """Say how probable texts are to a model.
+
+    Shows the NLL of each, and per character; the lower, the more the model would make such.
+    """
     texts = texts or _lines_of_standard_input()
     from moreish import load
 

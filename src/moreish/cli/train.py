@@ -80,10 +80,12 @@ def train(
     draws: Annotated[Any, setting("draws", "A random stream for each purpose, or the notebooks' one")] = None,
     engine: Annotated[Any, setting("engine", "What carries out the steps")] = None,
     device: Annotated[Any, setting("device", "Such as cpu or cuda")] = None,
-    threads: Annotated[Any, setting("threads", "Of the processor")] = None,
+    threads: Annotated[Any, setting("threads", "Of the processor; more than one rarely helps at these sizes")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Train on a file, or on the bundled names; show what the model reached and what it makes.
+    """Train on a file, or on the bundled names.
+
+    Shows what the model reached, what it makes, and what to do next.
 
     What stands in [brackets] holds where an option is left out and --recipe does not say otherwise.
     """

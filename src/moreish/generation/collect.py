@@ -70,7 +70,7 @@ def collect(
         batch_size: most items drawn at once; it changes no item.
 
     Raises:
-        ImpossibleRequestError: fewer than about one attempt in a hundred was accepted.
+        ImpossibleRequestError: fewer than about one attempt in a hundred was accepted; it has those that were.
     """
     num_items = request.num_items or 0
     accepted: list[Generated] = []
@@ -97,7 +97,7 @@ def collect(
             if len(accepted) == num_items:
                 break
         if rejected.total() >= FREE_ATTEMPTS + ATTEMPTS_PER_ITEM * len(accepted):
-            raise ImpossibleRequestError(_explanation(request, len(accepted), rejected))
+            raise ImpossibleRequestError(_explanation(request, len(accepted), rejected), accepted)
     return accepted
 
 
@@ -131,7 +131,7 @@ def _explanation(request: Request, num_found: int, rejected: Counter[str]) -> st
     attempts = num_found + rejected.total()
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in rejected.most_common())
     settings = [("temperature", request.temperature), ("top_k", request.top_k), ("top_p", request.top_p)]
-    now = ", ".join(f"{name} {value:g}" for name, value in settings if value is not None)
+    now = ", ".join(f"{name} = {value:g}" for name, value in settings if value is not None)
     remedies = {
         "ask for fewer items": num_found > 0,
         "allow repeats (--allow-repeats)": rejected[_REPEATED] > 0,

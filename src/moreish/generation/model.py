@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moreish.corpus.vocabulary import Vocabulary
-from moreish.errors import InputError
+from moreish.errors import ImpossibleRequestError, InputError
 from moreish.generation.collect import Generated, collect
 from moreish.generation.draw import begin, draw_items
 from moreish.generation.novelty import KnownItems, normalise
@@ -98,7 +98,8 @@ class Model:
 
         Raises:
             InputError: values out of range or contradictory, or a prefix with a character that the model does not know.
-            ImpossibleRequestError: the model hardly ever makes what is asked for.
+            ImpossibleRequestError: the model hardly ever makes what is asked for; `items` of the error are those that
+                were found.
             FileError: `nearest`, and the training file is gone or has changed.
         """
         request = Request(
@@ -132,13 +133,12 @@ class Model:
             draw = lecture_draws(self.predictor, beginning, request)
 
         size = batch_size or max(1, min(_MAX_BATCH, _MAX_WEIGHTS // self.vocabulary.vocab_size))
-        items = collect(draw, request, self.vocabulary, self._known, size)
-        if not nearest:
-            return items
-        from moreish.generation.nearest import nearest_item  # loads RapidFuzz
-
-        found = [nearest_item(item.text, training_items) for item in items]
-        return [replace(item, nearest=near, distance=far) for item, (near, far) in zip(items, found, strict=True)]
+        try:
+            items = collect(draw, request, self.vocabulary, self._known, size)
+        except ImpossibleRequestError as error:
+            error.items = _with_nearest(error.items, training_items)
+            raise
+        return _with_nearest(items, training_items)
 
     def score(self, texts: str | Iterable[str]) -> list[Scored]:
         """How probable the model finds each text: items with their closing boundary, running text after the opening.
@@ -202,6 +202,15 @@ class Model:
 
         corpus = training_corpus(self.provenance.get("data", {}), self._origin, self.recipe)
         return list(dict.fromkeys(corpus.items("train")))
+
+
+def _with_nearest(items: list[Generated], training_items: list[str]) -> list[Generated]:
+    if not training_items:
+        return items
+    from moreish.generation.nearest import nearest_item  # loads RapidFuzz
+
+    found = [nearest_item(item.text, training_items) for item in items]
+    return [replace(item, nearest=near, distance=far) for item, (near, far) in zip(items, found, strict=True)]
 
 
 def load(path: str | os.PathLike[str]) -> Model:

@@ -60,7 +60,8 @@ class Request:
         if not _is_number(self.temperature) or not 0 < self.temperature < math.inf:
             raise InputError(
                 f"temperature is {self.temperature!r}; expected a number greater than 0. "
-                "For the most probable characters alone give top_k = 1."
+                "For the most probable characters alone give top_k = 1, which makes one item only: with num_items = 1, "
+                "or with allow_repeats = True."
             )
         if self.top_p is not None and (not _is_number(self.top_p) or not 0 < self.top_p <= 1):
             raise InputError(f"top_p is {self.top_p!r}; expected a number greater than 0 and at most 1.")
@@ -69,7 +70,7 @@ class Request:
         if self.draws == "lecture" and (self.temperature != 1 or self.top_k or self.top_p or self.min_length):
             raise InputError(
                 "draws = 'lecture' draws from the whole distribution as the lectures do; "
-                "leave out temperature, top_k, top_p and min_length."
+                "leave out top_k, top_p, min_length and the temperature."
             )
         self._check_lengths()
 
@@ -111,7 +112,8 @@ class Request:
         for name in ("min_length", "max_length"):
             if getattr(self, name) is not None:
                 raise InputError(
-                    f"{name} is for models of a list; this model makes running text, which has no end. Give length."
+                    f"{name} is for models of a list; this model makes running text, which has no end. "
+                    f"Give a length, such as length = {DEFAULT_LENGTH}."
                 )
         if self.new_only:
             raise InputError(
