@@ -284,6 +284,12 @@ def test_an_output_that_is_full_is_told_in_one_line(trained: Path, arguments: st
     assert done.stderr == "moreish: Cannot write the output: No space left on device.\n"
 
 
+def test_an_output_that_is_closed_is_no_error(trained: Path) -> None:
+    line = f'"{sys.executable}" -m moreish generate "{trained}" -n 2 >&-'
+    done = subprocess.run(line, shell=True, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_no_command_is_described_in_half_a_sentence(command: Any) -> None:
     commands = command("--help").out.partition("Commands:")[2].strip().splitlines()
     assert len(commands) == 6

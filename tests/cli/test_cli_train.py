@@ -261,3 +261,9 @@ def environment() -> dict[str, str]:
 
     source = Path(str(package.__file__)).parents[1]
     return os.environ | {"PYTHONPATH": str(source)}
+
+
+def test_help_says_what_a_person_could_not_guess(command: Any) -> None:
+    shown = " ".join(command("train", "--help").out.split())
+    assert "more than one rarely helps at these sizes" in shown
+    assert "by number from 1 (then the first row is an item)" in shown

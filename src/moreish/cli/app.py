@@ -83,6 +83,8 @@ def main(arguments: list[str] | None = None) -> None:
     Args:
         arguments: what was typed after `moreish`; None takes the process's own.
     """
+    if sys.stdout is None:  # closed by who called (`>&-`): no one wants to read it
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (open to the end)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that knows no "±" is no reason to fail
     try:
