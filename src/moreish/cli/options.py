@@ -81,7 +81,8 @@ EncodingOption = Annotated[Any, setting("encoding", "Of the file")]
 ColumnOption = Annotated[
     Any,
     setting(
-        "column", "Of a .csv or .tsv file, needed there: by name, or by number from 1 (then the first row is an item)"
+        "column",
+        "Of a .csv or .tsv file, needed where there are several columns: by name, or by number from 1 (then the first row is an item)",
     ),
 ]
 NormalizationOption = Annotated[Any, setting("normalization", "Unicode normal form")]

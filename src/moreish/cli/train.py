@@ -53,7 +53,9 @@ def train(
     weight_decay: Annotated[Any, setting("weight_decay", "Of weights and embedding, decoupled")] = None,
     clip: Annotated[Any, setting("clip", "Largest norm of the gradient [no limit]")] = None,
     eval_every: Annotated[Any, setting("eval_every", "Steps between validations [about 25 in a training]")] = None,
-    patience: Annotated[Any, setting("patience", "Validations without improvement before it stops [no limit]")] = None,
+    patience: Annotated[
+        Any, setting("patience", "Validations without improvement before it stops [25 with --keep best]")
+    ] = None,
     keep: Annotated[Any, setting("keep", "Weights that were best on validation, or the last")] = None,
     split: SplitOption = None,
     encoding: EncodingOption = None,
