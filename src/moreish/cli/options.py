@@ -82,7 +82,7 @@ ColumnOption = Annotated[
     Any,
     setting(
         "column",
-        "Of a .csv or .tsv file, needed where there are several columns: by name, or by number from 1 (then the first row is an item)",
+        "Of a .csv or .tsv with several: by name, or by number from 1 (then the first row is an item)",
     ),
 ]
 NormalizationOption = Annotated[Any, setting("normalization", "Unicode normal form")]
