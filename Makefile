@@ -10,6 +10,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 # Stamps: an installation is repeated only when what it was made from changes.
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
+NATIVE := $(wildcard native/*)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo venv test test-slow check clean
@@ -49,7 +50,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 # PyTorch comes first and alone from its own index, so that everything else comes from the ordinary one.
-$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
+$(INSTALLED): pyproject.toml constraints.txt $(NATIVE) | $(BIN)/python
 	@echo 'Installing. PyTorch is large: the first time takes some minutes.'
 	$(if $(TORCH_INDEX),$(PIP_INSTALL) --index-url '$(TORCH_INDEX)' --no-deps torch)
 	$(PIP_INSTALL) --editable .

@@ -24,7 +24,7 @@ from moreish.engines import Engine, build_engine
 from moreish.models.mlp import MLP
 from moreish.recipe import EngineName, Recipe
 
-ENGINES: tuple[EngineName, ...] = ("autograd", "manual")
+ENGINES: tuple[EngineName, ...] = ("autograd", "manual", "native")
 EXAMPLES_A_TURN = 10_000
 LEAST_STEPS = 20
 

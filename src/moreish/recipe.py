@@ -22,7 +22,7 @@ BatchNormConvention = Literal["pytorch", "lecture", "notebook"]
 Scheme = Literal["normal", "kaiming", "xavier", "orthogonal", "unit-columns", "zeros"]
 OptimizerName = Literal["sgd", "momentum", "adamw"]
 ScheduleName = Literal["constant", "step", "linear", "cosine"]
-EngineName = Literal["auto", "autograd", "manual"]
+EngineName = Literal["auto", "autograd", "manual", "native"]
 
 
 @dataclass(frozen=True, kw_only=True)

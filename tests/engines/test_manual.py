@@ -1,4 +1,4 @@
-"""The manual engine trains as autograd does: the same losses where float order allows it, the same steps everywhere.
+"""The manual and the native engine train as autograd does: the same losses where float order allows, the same steps.
 
 ReLU and unscaled initialisations amplify the order in which numbers are added: autograd with its own hidden units in
 another order is 0.05 to 0.6 away in a minibatch's loss after some ten thousand steps. There, single steps are compared.
@@ -12,6 +12,7 @@ import torch
 
 from moreish.corpus import Corpus, read_corpus
 from moreish.engines import Engine, build_engine
+from moreish.engines.native import levels
 from moreish.models.load import predictor
 from moreish.models.mlp import MLP
 from moreish.recipe import EngineName, Recipe
@@ -50,6 +51,14 @@ AMPLIFYING = [
 ]
 
 
+@pytest.fixture(params=["manual", "native"])
+def engine(request) -> EngineName:
+    """Each engine that is held to autograd."""
+    if request.param == "native" and not levels():
+        pytest.skip("the native engine was not built: no C++ compiler")
+    return request.param
+
+
 @pytest.fixture(scope="module")
 def corpus() -> Corpus:
     return read_corpus(None, SCALED)
@@ -67,50 +76,51 @@ def batches(corpus: Corpus, recipe: Recipe, num_steps: int) -> np.ndarray:
     return draw.integers(predicted.start, predicted.stop, (num_steps, recipe.batch))
 
 
-def largest_difference(recipe: Recipe, corpus: Corpus, num_steps: int) -> float:
+def largest_difference(engine: EngineName, recipe: Recipe, corpus: Corpus, num_steps: int) -> float:
     """Of the losses that the two engines see on the same minibatches."""
     positions = batches(corpus, recipe, num_steps)
     rates = recipe.learning_rate * np.where(np.arange(num_steps) < num_steps / 2, 1.0, 0.1)
-    losses = [build(engine, recipe, corpus).run(positions, rates, 0).losses for engine in ("autograd", "manual")]
+    engines = [build(name, recipe, corpus) for name in ("autograd", engine)]
+    losses = [trained.run(positions, rates, 0).losses for trained in engines]
     assert losses[0][-50:].mean() < losses[0][:50].mean()
     return float(np.abs(losses[0] - losses[1]).max())
 
 
 @pytest.mark.parametrize("changes", SETTINGS, ids=str)
-def test_losses_stay_with_autograds(corpus, changes):
-    assert largest_difference(SCALED.with_changes(**changes), corpus, 400) < 2e-5
+def test_losses_stay_with_autograds(corpus, engine, changes):
+    assert largest_difference(engine, SCALED.with_changes(**changes), corpus, 400) < 2e-5
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("changes", SETTINGS, ids=str)
-def test_losses_stay_with_autograds_over_20_000_steps(corpus, changes):
-    assert largest_difference(SCALED.with_changes(**changes), corpus, 20_000) < 2e-5
+def test_losses_stay_with_autograds_over_20_000_steps(corpus, engine, changes):
+    assert largest_difference(engine, SCALED.with_changes(**changes), corpus, 20_000) < 2e-5
 
 
 @pytest.mark.parametrize("changes", SETTINGS + AMPLIFYING, ids=str)
-def test_every_step_from_autograds_state_is_autograds(corpus, changes):
+def test_every_step_from_autograds_state_is_autograds(corpus, engine, changes):
     recipe = SCALED.with_changes(**changes)
-    autograd, manual = (build(engine, recipe, corpus) for engine in ("autograd", "manual"))
+    autograd, other = (build(name, recipe, corpus) for name in ("autograd", engine))
     positions, rates = batches(corpus, recipe, 200), np.full(200, recipe.learning_rate)
     for step in range(200):
-        manual.restore(autograd.weights(), autograd.optimizer_state())
+        other.restore(autograd.weights(), autograd.optimizer_state())
         here = slice(step, step + 1)
-        expected, losses = (engine.run(positions[here], rates[here], step).losses for engine in (autograd, manual))
+        expected, losses = (each.run(positions[here], rates[here], step).losses for each in (autograd, other))
         np.testing.assert_allclose(losses, expected, rtol=1e-5)
-        weights = manual.weights()
+        weights = other.weights()
         for name, array in autograd.weights().items():
             assert np.linalg.norm(weights[name] - array) <= 1e-5 * np.linalg.norm(array), name
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("changes", AMPLIFYING, ids=str)
-def test_where_float_order_decides_the_seeds_agree_within_their_spread(corpus, changes):
-    nlls: dict[EngineName, list[float]] = {"autograd": [], "manual": []}
-    for engine, values in nlls.items():
+def test_where_float_order_decides_the_seeds_agree_within_their_spread(corpus, engine, changes):
+    nlls: dict[EngineName, list[float]] = {"autograd": [], engine: []}
+    for name, values in nlls.items():
         for seed in range(1, 6):
             recipe = SCALED.with_changes(**changes, seed=seed)
-            trained = build(engine, recipe, corpus)
+            trained = build(name, recipe, corpus)
             trained.run(batches(corpus, recipe, 10_000), np.full(10_000, recipe.learning_rate), 0)
             model = predictor(recipe, corpus.vocabulary.vocab_size, trained.weights())
             values.append(evaluate(model, corpus, "validation").nats_per_character)
-    assert abs(np.mean(nlls["manual"]) - np.mean(nlls["autograd"])) < np.std(nlls["autograd"], ddof=1)
+    assert abs(np.mean(nlls[engine]) - np.mean(nlls["autograd"])) < np.std(nlls["autograd"], ddof=1)

@@ -7,6 +7,7 @@ import pytest
 
 import moreish
 from moreish.corpus import read_corpus
+from moreish.engines.native import levels
 from moreish.models.load import predictor
 from moreish.storage import load_model
 from moreish.training.calibration import calibrate
@@ -60,6 +61,11 @@ BATCHNORM_LOSSES = [
 ]
 
 
+def needs(engine: str) -> None:
+    if engine == "native" and not levels():
+        pytest.skip("the native engine was not built: no C++ compiler")
+
+
 def losses_and_nll(names_file, out, recipe, **budget) -> tuple[np.ndarray, dict[str, float]]:
     run = moreish.train(names_file, out=out, **recipe, **budget)
     checkpoint = Checkpoint.load(run.path)
@@ -68,14 +74,19 @@ def losses_and_nll(names_file, out, recipe, **budget) -> tuple[np.ndarray, dict[
     return checkpoint.history.all_losses(), run.results["nll"]
 
 
+@pytest.mark.parametrize("engine", ["autograd", "native"])
 @pytest.mark.parametrize(
     ("recipe", "first", "ten_thousandth"),
     [(KAIMING, 3.3179, 2.1910), (BATCHNORM, 3.3239, 2.0322)],
     ids=["kaiming", "batchnorm"],
 )
-def test_minibatch_losses_of_lecture_3(names_file, tmp_path, recipe, first, ten_thousandth):
+def test_minibatch_losses_of_lecture_3(names_file, tmp_path, engine, recipe, first, ten_thousandth):
+    needs(engine)
     losses, _ = losses_and_nll(
-        names_file, tmp_path / "run", recipe, schedule="constant", steps=10_001, eval_every=10_001
+        *(names_file, tmp_path / "run", recipe | {"engine": engine}),
+        schedule="constant",
+        steps=10_001,
+        eval_every=10_001,
     )
     assert f"{losses[0]:.4f}" == f"{first:.4f}"
     assert f"{losses[10_000]:.4f}" == f"{ten_thousandth:.4f}"
@@ -96,15 +107,19 @@ def test_deep_network_of_lecture_3(names_file, tmp_path):
 
 
 @pytest.mark.slow
-def test_mlp_kaiming_in_full(names_file, tmp_path):
-    _, nll = losses_and_nll(names_file, tmp_path / "run", KAIMING, schedule="step", steps=200_000, eval_every=200_000)
+@pytest.mark.parametrize("engine", ["autograd", "native"])
+def test_mlp_kaiming_in_full(names_file, tmp_path, engine):
+    needs(engine)
+    recipe = KAIMING | {"engine": engine}
+    _, nll = losses_and_nll(names_file, tmp_path / "run", recipe, schedule="step", steps=200_000, eval_every=200_000)
     assert nll["train"] == pytest.approx(2.0376642, abs=1e-6)
     assert nll["validation"] == pytest.approx(2.1069896, abs=1e-6)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["autograd", "manual"])
+@pytest.mark.parametrize("engine", ["autograd", "manual", "native"])
 def test_mlp_batchnorm_in_full(names_file, tmp_path, engine):
+    needs(engine)
     losses, nll = losses_and_nll(
         *(names_file, tmp_path / "run", BATCHNORM | {"engine": engine}),
         schedule="step",

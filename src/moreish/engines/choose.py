@@ -9,6 +9,7 @@ from moreish.corpus import Corpus
 from moreish.engines.autograd import AutogradEngine
 from moreish.engines.contract import Engine, OptimizerSpec
 from moreish.engines.manual import ManualEngine
+from moreish.engines.native import NativeEngine, why_not_native
 from moreish.errors import EngineError
 from moreish.recipe import Recipe
 
@@ -33,17 +34,18 @@ def build_engine(recipe: Recipe, module: nn.Module, corpus: Corpus) -> Choice:
         corpus: whose stream the positions point into.
 
     Raises:
-        EngineError: the engine cannot use the device.
+        EngineError: the engine that is named cannot use the device, or cannot train the network.
     """
-    name, reason = _choose(recipe)
+    name, reason = _choose(recipe, corpus.vocabulary.vocab_size)
     optimizer = OptimizerSpec.from_recipe(recipe, dict(module.named_parameters()))
-    if name == "manual":
+    if name in ("native", "manual"):
         weights = {name: tensor.numpy() for name, tensor in module.state_dict().items()}
-        return Choice(ManualEngine(recipe, weights, optimizer, corpus), reason)
+        kind = NativeEngine if name == "native" else ManualEngine
+        return Choice(kind(recipe, weights, optimizer, corpus), reason)
     return Choice(AutogradEngine(module, recipe.context, optimizer, corpus, recipe.device), reason)
 
 
-def _choose(recipe: Recipe) -> tuple[str, str]:
+def _choose(recipe: Recipe, vocab_size: int) -> tuple[str, str]:
     """Name and reason. The rule was measured: benchmarks/engines.py, LOG.md."""
     if recipe.engine == "manual" and recipe.device != "cpu":
         raise EngineError(
@@ -53,9 +55,14 @@ def _choose(recipe: Recipe) -> tuple[str, str]:
         return recipe.engine, "the recipe names it"
     if recipe.device != "cpu":
         return "autograd", f"it is the only engine that computes on {recipe.device}"
+    why_not = why_not_native(recipe, vocab_size)
+    if why_not is None:
+        return "native", "it is the fastest for this network"
     if recipe.activation == "gelu" and recipe.batch > _LARGEST_BATCH_OF_GELU:
-        return "autograd", f"it is the fastest for GELU and batches above {_LARGEST_BATCH_OF_GELU}"
-    return "manual", "it is the fastest for this network"
+        fastest = "autograd", f"it is the fastest but native for GELU and batches above {_LARGEST_BATCH_OF_GELU}"
+    else:
+        fastest = "manual", "it is the fastest but native for this network"
+    return fastest[0], f"{fastest[1]}; native: {why_not}"
 
 
 def check_device(device: str) -> None:

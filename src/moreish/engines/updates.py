@@ -7,11 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moreish.engines.contract import ADAM_EPSILON, OptimizerSpec
+from moreish.recipe import OptimizerName
 
 Array = NDArray[np.floating[Any]]
 
 # What each rule keeps from step to step, under the names of torch.optim: a training can go on with another engine.
-_KEPT: dict[str, tuple[str, ...]] = {"sgd": (), "momentum": ("momentum_buffer",), "adamw": ("exp_avg", "exp_avg_sq")}
+KEPT: dict[OptimizerName, tuple[str, ...]] = {
+    "sgd": (),
+    "momentum": ("momentum_buffer",),
+    "adamw": ("exp_avg", "exp_avg_sq"),
+}
 
 
 class Updates:
@@ -32,7 +37,7 @@ class Updates:
         dtype = np.result_type(*parameters.values())
         num_values = sum(parameter.size for parameter in parameters.values())
         self._gradient: Array = np.zeros(num_values, dtype)
-        self._kept: list[Array] = [np.zeros(num_values, dtype) for _ in _KEPT[spec.kind]]
+        self._kept: list[Array] = [np.zeros(num_values, dtype) for _ in KEPT[spec.kind]]
         self._views = self._named(self._gradient)
 
     def update(self, gradients: Mapping[str, Array], rate: float) -> None:
@@ -59,7 +64,7 @@ class Updates:
     def state(self) -> dict[str, NDArray[Any]]:
         """What is kept from step to step, by name; live views but for the number of steps."""
         state: dict[str, NDArray[Any]] = {}
-        for key, kept in zip(_KEPT[self._spec.kind], self._kept, strict=True):
+        for key, kept in zip(KEPT[self._spec.kind], self._kept, strict=True):
             state |= {f"{name}/{key}": view for name, view in self._named(kept).items()}
         if self._spec.kind == "adamw":
             state |= {f"{name}/step": np.array(self._num_done, np.float32) for name in self._parameters}
@@ -67,7 +72,7 @@ class Updates:
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Put back what `state` gave; an empty state is that before the first step."""
-        for key, kept in zip(_KEPT[self._spec.kind], self._kept, strict=True):
+        for key, kept in zip(KEPT[self._spec.kind], self._kept, strict=True):
             for name, view in self._named(kept).items():
                 view[...] = state.get(f"{name}/{key}", 0)
         self._num_done = max((int(state.get(f"{name}/step", 0)) for name in self._parameters), default=0)
