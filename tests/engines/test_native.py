@@ -55,9 +55,9 @@ SIZES = st.sampled_from([1, 2, 3, 4, 5, 7, 8, 9, 16, 24, 25, 31, 33, 48, 97])
 @st.composite
 def recipes(draw: st.DrawFn) -> Recipe:
     """The whole family that the engine covers, in awkward sizes."""
+    norm = draw(st.sampled_from(["none", "batch", "layer"]))
     hidden = tuple(draw(st.lists(SIZES, max_size=3)))
     is_hierarchical = draw(st.booleans())
-    norm = draw(st.sampled_from(["none", "batch", "layer"]))
     return Recipe(
         kind=draw(st.sampled_from(["lines", "text"])),
         model="hierarchical" if is_hierarchical else "mlp",
@@ -83,23 +83,31 @@ def recipes(draw: st.DrawFn) -> Recipe:
 @settings(max_examples=150)
 @given(recipe=recipes(), level=st.sampled_from(LEVELS or ("none",)), step=st.integers(0, 2**40))
 def test_gradients_are_the_specifications(corpora, recipe, level, step):
-    """The velocity of momentum's first step is the gradient."""
+    """The velocity of momentum's first step is the gradient.
+
+    To a relative error of 1e-5. Where a norm makes the loss indifferent to a weight, or nearly equal numbers large, the
+    gradient is what remains of nearly equal numbers: then, to 10 times that of the specification itself in float32.
+    """
     corpus = corpora[recipe.kind]
     engine = build(recipe, corpus, level)
-    exact = {name: array.astype(np.float64) for name, array in weights_of(recipe, corpus).items()}
+    single = weights_of(recipe, corpus)
+    exact = {name: array.astype(np.float64) for name, array in single.items()}
     positions = batches(corpus, recipe, 1)
     windows = contexts(corpus.stream, positions[0], recipe.context, corpus.vocabulary.has_boundary)
     with np.errstate(all="ignore"):
         targets = corpus.stream[positions[0]].astype(np.int64)
         loss, gradients = loss_and_gradients(recipe, exact, windows, targets, step)
+        _, rounded = loss_and_gradients(recipe, single, windows, targets, step)
     size = np.sqrt(sum((gradient**2).sum() for gradient in gradients.values()))
-    assume(np.isfinite(size) and size < 1e4)  # where a unit is nearly constant, batch norm multiplies rounding errors
+    assume(np.isfinite(size))  # without epsilon, batch norm divides a constant unit by 0
 
+    scales = {name: max(np.linalg.norm(gradient), 0.1 * size) for name, gradient in gradients.items()}
+    rounding = max(np.linalg.norm(rounded[name] - gradients[name]) / scale for name, scale in scales.items())
     losses = engine.run(positions, np.array([0.0]), step).losses
     assert losses[0] == pytest.approx(loss, rel=1e-5)
     for name, gradient in gradients.items():
         kept = engine.optimizer_state()[f"{name}/momentum_buffer"]
-        assert np.linalg.norm(kept - gradient) <= 2e-5 * max(np.linalg.norm(gradient), 0.1 * size), name
+        assert np.linalg.norm(kept - gradient) <= (1e-5 + 10 * rounding) * scales[name], name
 
 
 @needs_native
