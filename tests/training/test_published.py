@@ -126,7 +126,7 @@ def test_mlp_batchnorm_in_full(names_file, tmp_path, engine):
         steps=200_000,
         eval_every=200_000,
     )
-    # The printed digits, but for a loss that float order takes over the edge between two of them (2.019849 at 180,000).
+    # The printed digits, but for a loss that float order takes over the edge between two of them.
     np.testing.assert_allclose(losses[::10_000], BATCHNORM_LOSSES, atol=6e-5, rtol=0)
     assert nll["train"] == pytest.approx(2.0674145, abs=1e-6)
     assert nll["validation"] == pytest.approx(2.1056840, abs=1e-6)
