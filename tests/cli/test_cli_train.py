@@ -192,7 +192,8 @@ def test_standard_input_is_copied_into_the_run(tmp_path: Path, items: list[str])
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path, items_file: Path) -> None:
-    arguments = ["--steps", "1000000", "--hidden", "8", "--context", "3", "--batch", "4", "--out", "my run"]
+    endless = ["--steps", "1000000000", "--eval-every", "1000000"]  # the list is known by heart at once
+    arguments = [*endless, "--hidden", "8", "--context", "3", "--batch", "4", "--out", "my run"]
     process = start("train", str(items_file), *arguments, cwd=tmp_path)
     wait_until_it_trains(process)
     process.send_signal(signal.SIGINT)
