@@ -78,13 +78,7 @@ def test_the_results_are_those_of_the_model_in_the_file(items, tmp_path):
 
 
 def test_the_best_weights_are_kept_unless_the_last_are_asked_for(items, tmp_path):
-    overfitting = SMALL | {
-        "hidden": (60,),
-        "learning_rate": 0.1,
-        "schedule": "constant",
-        "steps": 1_000,
-        "eval_every": 20,
-    }
+    overfitting = OVERFITTING | {"steps": 1_000}
     notebook = Notebook()
     best = moreish.train(items, out=tmp_path / "best", observers=[notebook], **overfitting)
     last = moreish.train(items, out=tmp_path / "last", **overfitting, keep="last")
@@ -99,14 +93,8 @@ def test_the_best_weights_are_kept_unless_the_last_are_asked_for(items, tmp_path
 
 def test_patience_ends_a_training_that_no_longer_improves(items, tmp_path):
     notebook = Notebook()
-    overfitting = SMALL | {
-        "hidden": (60,),
-        "learning_rate": 0.1,
-        "schedule": "constant",
-        "steps": 5_000,
-        "eval_every": 20,
-    }
-    run = moreish.train(items, out=tmp_path / "run", observers=[notebook], **overfitting, patience=3)
+    overfitting = OVERFITTING | {"steps": 5_000}
+    run = moreish.train(items, out=tmp_path / "run", observers=[notebook], **(overfitting | {"patience": 3}))
     assert run.results is not None
     assert notebook.events[-1].reason == "patience"
     assert run.results["steps"] == run.results["best_step"] + 3 * 20
