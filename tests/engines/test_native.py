@@ -1,5 +1,7 @@
 """The native engine gives the gradients of the specification, refuses what it cannot do, and never crashes."""
 
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from typing import Any
@@ -306,6 +308,11 @@ def test_what_it_does_not_cover_is_refused_by_name(corpora, changes, reason):
 def test_a_large_vocabulary_is_refused():
     assert "a vocabulary of at most 512, not 513" in str(why_not_native(SMALL, 513))
     assert why_not_native(SMALL, 512) is None
+
+
+def test_the_engines_load_where_it_was_not_built():
+    program = "import sys; sys.modules['moreish.engines._native'] = None; from moreish.engines.native import levels"
+    subprocess.run([sys.executable, "-c", f"{program}; assert levels() == ()"], check=True)
 
 
 def test_without_a_compiler_the_other_engines_work(corpora, monkeypatch):

@@ -17,7 +17,7 @@ from moreish.models.joining import num_joined
 from moreish.recipe import Recipe
 
 try:
-    from moreish.engines import _native  # pyright: ignore[reportMissingModuleSource]
+    import moreish.engines._native as _native  # pyright: ignore[reportMissingModuleSource]
 except ModuleNotFoundError:  # it was installed without a compiler
     _native = None
 
