@@ -15,6 +15,7 @@ from moreish.cli.exercise import exercise
 from moreish.cli.flags import in_flags
 from moreish.cli.generate import generate
 from moreish.cli.printing import say
+from moreish.cli.reproduce import reproduce
 from moreish.cli.score import score
 from moreish.cli.train import EXIT_INTERRUPTED, train
 from moreish.errors import DownloadError, FileError, ModelFileError, MoreishError
@@ -72,7 +73,7 @@ def _describe(
     """
 
 
-for _command in (train, generate, score, evaluate, data):
+for _command in (train, generate, score, evaluate, data, reproduce):
     app.command()(_command)
 app.add_typer(exercise, name="exercise")
 

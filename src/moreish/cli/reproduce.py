@@ -1,0 +1,121 @@
+"""`moreish reproduce`: the experiments of the lectures and notebooks, measured again beside what was published."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from moreish.cli.options import JsonOption, number_option
+from moreish.cli.printing import count, duration, print_json, print_table, say
+from moreish.errors import InputError
+from moreish.recipe import EngineName
+
+if TYPE_CHECKING:
+    from moreish.experiments import Done
+
+
+def reproduce(
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID ...]", help="Of experiments; none lists them", show_default=False)
+    ] = None,
+    all_of_them: Annotated[bool, typer.Option("--all", help="Carry out every experiment")] = False,
+    out: Annotated[str, typer.Option(metavar="DIR", help="Directory of measurements and table")] = "reproduced",
+    data: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="A copy of a data set, known by its content [by name]", show_default=False),
+    ] = None,
+    engine: Annotated[
+        str,
+        typer.Option(
+            metavar="|".join(EngineName.__args__), help="What carries out the steps; autograd gives every digit, slowly"
+        ),
+    ] = "auto",
+    processes: Annotated[Any, number_option("--processes", "At a time [one a core]")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Repeat the experiments of the lectures and notebooks, and compare with what was published.
+
+    Alone, it lists them. What was measured is kept: a call that was interrupted goes on when it is repeated.
+    """
+    from moreish.experiments import experiments
+    from moreish.experiments import reproduce as carry_out
+
+    if all_of_them and ids:
+        raise InputError(f"--all and {ids[0]} were both given. Give one of the two.")
+    if not all_of_them and not ids:
+        _list(json)
+        return
+    if engine not in EngineName.__args__:
+        raise InputError(f"--engine is {engine}; expected one of {', '.join(EngineName.__args__)}.")
+    if processes is not None and (not isinstance(processes, int) or processes < 1):
+        raise InputError(f"--processes is {processes}; expected a whole number of at least 1.")
+    with _Progress() as progress:
+        try:
+            rows = carry_out(
+                ids or list(experiments()),
+                out=out,
+                engine=engine,
+                data=data or (),
+                num_processes=processes,
+                report=progress.report,
+            )
+        except KeyboardInterrupt:
+            progress.close()
+            say(f"What is done stands in {out}; the same command goes on from there.")
+            raise
+    if json:
+        from moreish.experiments import to_json
+
+        print_json(to_json(rows, engine))
+        return
+    from moreish.experiments.tables import table
+
+    print("\n".join(table(rows)))
+
+
+def _list(is_json: bool) -> None:
+    from moreish.experiments import experiments
+
+    known = experiments().values()
+    if is_json:
+        names = ("id", "what", "source", "data", "kind", "is_later")
+        print_json({"experiments": [{name: getattr(each, name) for name in names} for each in known]})
+        return
+    rows = [["id", "what", "source", "kind"]]
+    rows += [[each.id, each.what, each.source, "later" if each.is_later else each.kind] for each in known]
+    print_table(rows, "<<<<")
+    first = next(each.id for each in known if not each.is_later)
+    print(f"\nexact: every digit can come out; near: compared over seeds. Begin with: moreish reproduce {first}")
+
+
+class _Progress:
+    """Says what is done and how long the rest takes: a line that moves on a terminal, a line for each elsewhere."""
+
+    def __init__(self) -> None:
+        self._status: Any = None
+
+    def __enter__(self) -> "_Progress":
+        if sys.stderr.isatty():
+            from rich.console import Console
+
+            self._status = Console(stderr=True).status("Preparing …")
+            self._status.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def report(self, done: "Done") -> None:
+        line = f"{done.num_done} of {count(done.num_tasks, 'measurement')} done"
+        if done.task is not None:
+            line += f", the last {done.task.experiment.id} (seed {done.task.seed})"
+        if done.num_done < done.num_tasks and done.seconds_left is not None:
+            line += f", about {duration(done.seconds_left)} left"
+        if self._status is not None:
+            self._status.update(line)
+        elif done.num_done:
+            say(line)

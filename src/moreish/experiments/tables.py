@@ -1,0 +1,71 @@
+"""The table of published and measured figures as lines of text."""
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from moreish.experiments.verdicts import Compared, has_digits
+
+if TYPE_CHECKING:
+    from moreish.experiments.reproduction import Row
+
+_WIDTH = 110
+_LONGEST_TEXT = 48
+
+
+def table(rows: Sequence["Row"]) -> list[str]:
+    """One line for each figure, the first of an experiment with its id and verdict; below, what should be known."""
+    lines: list[tuple[str, ...]] = [("id", "what", "published", "measured", "kind", "verdict")]
+    for row in rows:
+        experiment = row.experiment
+        lines.append((experiment.id, shorten(experiment.what), "", "", experiment.kind, row.verdict))
+        lines += [("", f"  {f.name}", *shown(f), "", f.verdict) for f in row.figures]
+    widths = [max(len(line[column]) for line in lines) for column in range(6)]
+    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    return text + remarks(rows)
+
+
+def remarks(rows: Sequence["Row"]) -> list[str]:
+    """What a reader should know of a row, and why it differs or failed."""
+    lines: list[str] = []
+    for row in rows:
+        for remark in filter(None, (row.experiment.note, row.why)):
+            lines += textwrap.wrap(f"{row.experiment.id}: {remark}", _WIDTH, subsequent_indent="  ")
+    return ["", *lines] if lines else []
+
+
+def shown(figure: Compared) -> tuple[str, str]:
+    """What was published and what was measured, each short enough for a line."""
+    published, mean, spread = figure.published, figure.mean, figure.spread
+    if not figure.values:
+        return published or "", ""
+    if isinstance(mean, float):
+        measured = number(mean, published)
+        if isinstance(spread, float):
+            measured += f" ± {spread:.2g}"
+        return published or "", measured
+    if isinstance(mean, list):
+        if published is None:
+            return "", shorten(" ".join(number(value) for value in mean))
+        printed = published.split()
+        if len(printed) <= 8:
+            return published, " ".join(number(*pair) for pair in zip(mean, printed, strict=False))
+        same = sum(has_digits(*pair) for pair in zip(mean, printed, strict=False))
+        furthest = max(abs(value - float(text)) for value, text in zip(mean, printed, strict=False))
+        first = " ".join(printed[:2])
+        return f"{len(printed)} numbers: {first} …", f"{same} to the digit, the furthest {furthest:.1g} away"
+    return shorten(published or ""), shorten(str(figure.values[0]))
+
+
+def number(value: float, published: str | None = None) -> str:
+    """With as many digits as were published, else four that count."""
+    if published is None:
+        return f"{value:.4g}"
+    mantissa, _, exponent = published.partition("e")
+    digits = len(mantissa.partition(".")[2])
+    return f"{value:.{digits}e}" if exponent else f"{value:.{digits}f}"
+
+
+def shorten(text: str) -> str:
+    """The text, cut where it is too long for a column."""
+    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 2]} …"

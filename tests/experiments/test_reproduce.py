@@ -1,0 +1,101 @@
+"""Experiments are chosen by id, measured once, kept, and gone on with."""
+
+import dataclasses
+import importlib
+
+import pytest
+
+from moreish.corpus import DATA_SETS
+from moreish.errors import InputError
+from moreish.experiments import Experiment, Measurement, experiments, reproduce
+from moreish.experiments.registry import find
+from moreish.experiments.runner import carry_out
+from moreish.experiments.store import Store, Task
+
+EXPERIMENT = Experiment(id="growth", what="", source="", measure="counting.table_growth", settings={"contexts": 2})
+
+
+@pytest.fixture
+def list_file(tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_text("ab\nba\nabc\n" * 10, encoding="utf-8")
+    return path
+
+
+def tasks(file, *seeds):
+    return [Task(EXPERIMENT, seed, "auto", file) for seed in seeds]
+
+
+def test_every_experiment_names_a_function_and_a_data_set_that_there_are():
+    for experiment in experiments().values():
+        assert experiment.data in (None, *DATA_SETS)
+        assert experiment.what
+        assert experiment.source
+        if experiment.measure is not None:
+            module, name = experiment.measure.rsplit(".", 1)
+            assert callable(getattr(importlib.import_module(f"moreish.experiments.{module}"), name))
+
+
+def test_near_misses_of_an_id_are_named():
+    with pytest.raises(InputError, match="Did you mean bigram-counts"):
+        find(["bigram-count"])
+
+
+def test_a_file_that_is_no_data_set_is_refused(list_file, tmp_path):
+    with pytest.raises(InputError, match=r"list.txt is none of the data sets"):
+        reproduce(["bigram-counts"], out=tmp_path / "out", data=[list_file])
+
+
+def test_what_was_measured_is_not_measured_again(list_file, tmp_path):
+    store = Store(tmp_path)
+    kept = Measurement({"a": [1.0, 2.0]}, 1.0, 1.0)
+    store.put(tasks(list_file, 1)[0], kept)
+    done = []
+    first, second = carry_out(tasks(list_file, 1, 2), store, 1, done.append)
+    assert first == kept
+    assert second.values["context 1"] == "8 of 16 cells filled"  # .a ab b. .b ba a. bc c.
+    assert [(each.num_done, each.num_tasks) for each in done] == [(1, 2), (2, 2)]
+    assert carry_out(tasks(list_file, 2), store, 1) == [second]
+
+
+@pytest.mark.parametrize("changed", ["settings", "engine", "file"])
+def test_a_measurement_of_something_else_does_not_count(list_file, tmp_path, changed):
+    store = Store(tmp_path / "out")
+    (task,) = tasks(list_file, 1)
+    store.put(task, Measurement({}, 0.0, 0.0))
+    assert store.get(task) is not None
+    if changed == "settings":
+        task = dataclasses.replace(task, experiment=dataclasses.replace(EXPERIMENT, settings={"contexts": 3}))
+    elif changed == "engine":
+        task = dataclasses.replace(task, engine="autograd")
+    else:
+        list_file.write_text("ab\n", encoding="utf-8")
+    assert store.get(task) is None
+
+
+def test_an_interruption_keeps_what_is_done(list_file, tmp_path):
+    def interrupt(done):
+        if done.num_done == 1:
+            raise KeyboardInterrupt
+
+    store = Store(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(tasks(list_file, 1, 2), store, 1, interrupt)
+    assert [store.get(task) is not None for task in tasks(list_file, 1, 2)] == [True, False]
+
+
+def test_processes_measure_what_one_measures(list_file, tmp_path):
+    values = [each.values for each in carry_out(tasks(list_file, 1, 2), Store(tmp_path), 2)]
+    assert values == [each.values for each in carry_out(tasks(list_file, 1, 2), Store(tmp_path / "one"), 1)]
+
+
+def test_what_cannot_be_measured_says_why_and_is_not_kept(tmp_path):
+    (measurement,) = carry_out(tasks(tmp_path / "missing.txt", 1), Store(tmp_path), 1)
+    assert measurement.error is not None
+
+
+def test_the_bigram_table_of_lecture_1(names_file, tmp_path):
+    (row,) = reproduce(["bigram-counts"], out=tmp_path, data=[names_file])
+    assert row.verdict == "exact"
+    assert "2.4540" in (tmp_path / "table.txt").read_text(encoding="utf-8")
+    assert '"verdict": "exact"' in (tmp_path / "results.json").read_text(encoding="utf-8")
