@@ -18,17 +18,19 @@ if TYPE_CHECKING:
     from moreish.errors import MoreishError
     from moreish.generation import Model, load
     from moreish.recipe import Recipe
+    from moreish.statistics import Statistics
     from moreish.training import Run, train
 
 __version__ = "0.1.0"
 
-__all__ = ["Model", "MoreishError", "Recipe", "Run", "__version__", "compare_gradients", "load", "train"]
+__all__ = ["Model", "MoreishError", "Recipe", "Run", "Statistics", "__version__", "compare_gradients", "load", "train"]
 
 _ROOMS: dict[str, str] = {
     "Model": "moreish.generation",
     "MoreishError": "moreish.errors",
     "Recipe": "moreish.recipe",
     "Run": "moreish.training",
+    "Statistics": "moreish.statistics",
     "compare_gradients": "moreish.backprop.comparing",
     "load": "moreish.generation",
     "train": "moreish.training",

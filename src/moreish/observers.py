@@ -10,6 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from moreish.statistics import Statistics
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -45,13 +47,14 @@ class ChunkDone:
     """Steps `step - len(losses)` … `step - 1` were carried out; `losses` is each one's minibatch NLL in nats.
 
     `progress` is the share of the whole training that is done, from 0 to 1. `seconds` is the time trained so far,
-    earlier parts of a resumed run included.
+    earlier parts of a resumed run included. `statistics` holds those of them that were measured; None if none ever are.
     """
 
     step: int
     losses: NDArray[np.float32]
     progress: float
     seconds: float
+    statistics: Statistics | None = None
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,19 @@ def test_deep_network_of_lecture_3(names_file, tmp_path):
     assert run.results["nll"]["validation"] == pytest.approx(2.3982466, abs=1e-6)
     names = [item.text for item in moreish.load(run).generate(6, seed=2147483657, draws="lecture", allow_repeats=True)]
     assert names == ["carpah", "qarlileif", "jmrix", "thty", "sacansa", "jazhnte"]
+    statistics, weights = run.statistics, load_model(run.path).weights
+    assert statistics is not None
+    assert statistics.steps[-1] == 1_000  # whose histograms the lecture shows
+    tanhs = list(statistics.layers.values())[:-1]
+    assert [f"{layer.std[-1]:.2f}" for layer in tanhs] == ["0.63", "0.64", "0.65", "0.65", "0.65"]
+    assert [f"{layer.saturation[-1]:.2%}" for layer in tanhs] == ["2.78%", "2.56%", "2.25%", "1.69%", "1.88%"]
+    # The lecture divides by the spread after the step.
+    ratios = [
+        f"{measured.gradient_std[-1] / weights[name].std(ddof=1):.2e}"
+        for name, measured in statistics.parameters.items()
+        if weights[name].ndim == 2
+    ]
+    assert ratios == ["8.01e-03", "4.88e-02", "6.96e-02", "6.07e-02", "5.63e-02", "5.57e-02", "1.16e-01"]
 
 
 @pytest.mark.slow

@@ -26,6 +26,7 @@ from moreish.models.conventions import CONVENTIONS
 from moreish.recipe import Recipe
 
 Weights = Mapping[str, Floats]
+Seen = dict[str, dict[str, Floats]]  # of each layer, by name: preactivation, output, doutput
 
 
 class Layer(NamedTuple):
@@ -65,7 +66,7 @@ def loss_and_gradients(
 
 
 def network_forward(
-    recipe: Recipe, weights: Weights, contexts: Ids, targets: Ids, step: int = 0
+    recipe: Recipe, weights: Weights, contexts: Ids, targets: Ids, step: int = 0, seen: Seen | None = None
 ) -> tuple[float, NetworkCache]:
     """The mean loss of a batch in training: batch norm by the batch, dropout as drawn for this step.
 
@@ -75,6 +76,7 @@ def network_forward(
         contexts: (B, T).
         targets: (B,).
         step: that dropout is drawn for.
+        seen: receives what comes into every layer's nonlinearity, and what the layer passes on.
 
     Returns:
         The loss in nats, and what `network_backward` and `running_statistics` need.
@@ -89,17 +91,24 @@ def network_forward(
         x, embedding = embedding_forward(weights["embedding.weight"], contexts)  # (B, T, E)
     caches: list[tuple[Layer, LayerCache]] = []
     for layer in layers_of(recipe):
-        x, cache = _layer_forward(recipe, weights, layer, x, step)  # (B, H) or (B, L, H); (B, V) from the head
+        x, cache = _layer_forward(recipe, weights, layer, x, step, seen)  # (B, H) or (B, L, H); (B, V) from the head
         caches.append((layer, cache))
     loss, cross_entropy = cross_entropy_forward(x, targets)
     return loss, NetworkCache(embedding, caches, cross_entropy)
 
 
-def network_backward(cache: NetworkCache) -> dict[str, Floats]:
-    """The gradient of the loss with respect to every parameter, under the parameter's name."""
+def network_backward(cache: NetworkCache, seen: Seen | None = None) -> dict[str, Floats]:
+    """The gradient of the loss with respect to every parameter, under the parameter's name.
+
+    Args:
+        cache: what `network_forward` kept.
+        seen: that it filled; receives the gradient with respect to what every layer passes on.
+    """
     gradients: dict[str, Floats] = {}
     dx = cross_entropy_backward(cache.cross_entropy)  # (B, V)
     for layer, layer_cache in reversed(cache.layers):
+        if seen is not None:
+            seen[layer.name]["doutput"] = dx
         dx, layer_gradients = _layer_backward(layer, dx, layer_cache)
         gradients |= layer_gradients
     if cache.embedding is not None:
@@ -138,7 +147,9 @@ def layers_of(recipe: Recipe) -> list[Layer]:
     return [*layers, Layer("head", head_joining, norm if recipe.norm_output else None, None, None)]
 
 
-def _layer_forward(recipe: Recipe, weights: Weights, layer: Layer, x: Floats, step: int) -> tuple[Floats, LayerCache]:
+def _layer_forward(
+    recipe: Recipe, weights: Weights, layer: Layer, x: Floats, step: int, seen: Seen | None
+) -> tuple[Floats, LayerCache]:
     joining = norm = activation = dropout = None
     if layer.joining:
         x, joining = JOININGS[layer.joining].forward(x)
@@ -150,11 +161,14 @@ def _layer_forward(recipe: Recipe, weights: Weights, layer: Layer, x: Floats, st
             x, norm = batch_norm_forward(x, gamma, beta, convention.correction, convention.epsilon)
         else:
             x, norm = layer_norm_forward(x, gamma, beta)
+    preactivation = x
     if layer.activation:
         x, activation = ACTIVATIONS[layer.activation].forward(x)
     if layer.dropout is not None:
         mask = dropout_mask(seed_for(recipe.seed, "dropout"), step, layer.dropout, x.shape, recipe.dropout)
         x, dropout = dropout_forward(x, mask)
+    if seen is not None:
+        seen[layer.name] = {"preactivation": preactivation, "output": x}
     return x, LayerCache(joining, linear, norm, activation, dropout)
 
 

@@ -15,6 +15,7 @@ from moreish.cli.options import (
     NormalizationOption,
     SplitOption,
     given,
+    number_option,
     setting,
 )
 from moreish.cli.printing import print_json, say
@@ -83,6 +84,9 @@ def train(
     engine: Annotated[Any, setting("engine", "What carries out the steps")] = None,
     device: Annotated[Any, setting("device", "Such as cpu or cuda")] = None,
     threads: Annotated[Any, setting("threads", "Of the processor; more than one rarely helps at these sizes")] = None,
+    statistics_every: Annotated[
+        Any, number_option("--statistics-every", "Steps from one that is measured to the next, 0 for none [100]")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Train on a file, or on the bundled names.
@@ -97,7 +101,15 @@ def train(
 
     with progress() as follower:
         try:
-            run = train_model(file, out=out, resume=resume, recipe=origin, observers=[follower], **changes)
+            run = train_model(
+                file,
+                out=out,
+                resume=resume,
+                recipe=origin,
+                observers=[follower],
+                statistics_every=statistics_every,
+                **changes,
+            )
         except KeyboardInterrupt:
             follower.close()
             _end_interrupted(follower, out)

@@ -1,6 +1,7 @@
 """The reference engine: any PyTorch module, any device, gradients by autograd."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from torch import Tensor, nn
 
 from moreish.corpus import Corpus, contexts
 from moreish.engines.contract import ADAM_EPSILON, ChunkResult, OptimizerSpec
+from moreish.engines.measuring import Rows
+from moreish.engines.watching import Watch
 from moreish.models.mlp import CounterDropout
 
 
@@ -38,21 +41,32 @@ class AutogradEngine:
         self._dropouts = [part for part in module.modules() if isinstance(part, CounterDropout)]
         self._optimizer = self._make_optimizer()
 
-    def run(self, positions: NDArray[np.int64], rates: NDArray[np.float64], first_step: int) -> ChunkResult:
+    def run(
+        self, positions: NDArray[np.int64], rates: NDArray[np.float64], first_step: int, every: int | None = None
+    ) -> ChunkResult:
         stream, has_boundary = self._corpus.stream, self._corpus.vocabulary.has_boundary
         windows = contexts(stream, positions.ravel(), self._context, has_boundary)
         inputs = torch.from_numpy(windows.reshape(*positions.shape, self._context)).to(self._device)  # (k, B, T)
         targets = torch.from_numpy(stream[positions].astype(np.int64)).to(self._device)  # (k, B)
         losses = np.empty(len(positions), dtype=np.float32)
+        rows = Rows(every)
         for index, rate in enumerate(rates):
+            step = first_step + index
             for dropout in self._dropouts:
-                dropout.step = first_step + index
-            loss = F.cross_entropy(self._module(inputs[index]), targets[index])
+                dropout.step = step
+            watch = Watch(self._module) if rows.are_due(step) else None
+            with watch or nullcontext():
+                loss = F.cross_entropy(self._module(inputs[index]), targets[index])
             losses[index] = loss.item()
             if not np.isfinite(losses[index]):
-                return ChunkResult(losses[:index], failed_loss=float(losses[index]))
-            self._update(loss, float(rate))
-        return ChunkResult(losses)
+                return ChunkResult(losses[:index], float(losses[index]), rows.statistics())
+            self._backward(loss)
+            if watch is not None:
+                watch.before_update()
+            self._update(float(rate))
+            if watch is not None:
+                rows.append(step, watch.after_update())
+        return ChunkResult(losses, statistics=rows.statistics())
 
     def weights(self) -> dict[str, NDArray[Any]]:
         return {name: _array(value) for name, value in self._module.state_dict().items()}
@@ -87,10 +101,12 @@ class AutogradEngine:
             return torch.optim.AdamW(parameters, lr=0.0, betas=betas, eps=ADAM_EPSILON, weight_decay=0.0, fused=True)
         return None
 
-    def _update(self, loss: Tensor, rate: float) -> None:
+    def _backward(self, loss: Tensor) -> None:
         for parameter in self._parameters.values():
             parameter.grad = None
         loss.backward()
+
+    def _update(self, rate: float) -> None:
         if self._spec.clip is not None:
             nn.utils.clip_grad_norm_(self._parameters.values(), self._spec.clip)
         with torch.no_grad():

@@ -84,7 +84,9 @@ class NativeEngine:
         self._check_arrays()
         self._network = self._build(_native, optimizer, vocab_size, level)
 
-    def run(self, positions: NDArray[np.int64], rates: NDArray[np.float64], first_step: int) -> ChunkResult:
+    def run(
+        self, positions: NDArray[np.int64], rates: NDArray[np.float64], first_step: int, every: int | None = None
+    ) -> ChunkResult:
         positions = np.ascontiguousarray(positions, np.int64)
         rates = np.ascontiguousarray(rates, np.float64)
         self._check_positions(positions, rates)

@@ -1,4 +1,4 @@
-"""All that a training needs to go on bit for bit, in one file."""
+"""All that a training needs to go on bit for bit, in one file, and beside it the statistics."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from moreish.statistics import Statistics
 from moreish.storage import load_arrays, save_arrays
+from moreish.training.measured import load_statistics, save_statistics
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 
@@ -20,11 +22,13 @@ class History:
         losses: minibatch NLL of every step in nats, in pieces.
         evaluated_steps: after how many steps validation was measured.
         validation_nll: what it was, nats per character.
+        statistics: of the steps that were measured, in pieces.
     """
 
     losses: list[NDArray[np.float32]] = field(default_factory=list)
     evaluated_steps: list[int] = field(default_factory=list)
     validation_nll: list[float] = field(default_factory=list)
+    statistics: list[Statistics] = field(default_factory=list)
 
     def all_losses(self) -> NDArray[np.float32]:
         """One loss for every step, (steps,)."""
@@ -53,7 +57,11 @@ class Checkpoint:
     history: History
 
     def save(self, run: Path) -> None:
-        """Write it into a run directory, atomically."""
+        """Write it into a run directory, atomically.
+
+        The statistics come first: a kill between the two leaves some that are too many, which `load` drops.
+        """
+        save_statistics(run, Statistics.joined(self.history.statistics))
         arrays = {f"weights/{name}": array for name, array in self.weights.items()}
         arrays |= {f"optimizer/{name}": array for name, array in self.optimizer.items()}
         arrays |= {
@@ -81,6 +89,9 @@ class Checkpoint:
             arrays["history/validation_nll"].tolist(),
         )
         position = Position(**header["position"])
+        statistics = load_statistics(run)
+        if statistics is not None:
+            history.statistics.append(statistics.before(position.step))
         return Checkpoint(
             _part(arrays, "weights/"), _part(arrays, "optimizer/"), arrays["generator"], position, history
         )

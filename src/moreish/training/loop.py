@@ -112,9 +112,12 @@ class Loop:
     def _call_engine(self, call_rates: NDArray[np.float64], chunk: Chunk, done: int) -> None:
         began = time.perf_counter()
         num_steps = len(call_rates)
-        result = self._engine.run(self._draw_batches(num_steps), call_rates, self._position.step)
+        every = self._run.statistics_every or None
+        result = self._engine.run(self._draw_batches(num_steps), call_rates, self._position.step, every)
         self._position.step += len(result.losses)
         self._history.losses.append(result.losses)
+        if result.statistics is not None:
+            self._history.statistics.append(result.statistics)
         self._is_saved = False
         if result.failed_loss is not None:
             raise DivergenceError(self._describe_divergence("minibatch", result.failed_loss))
@@ -123,7 +126,8 @@ class Loop:
         self._steps_a_call = int(np.clip(num_steps * _SECONDS_A_CALL / max(seconds, 1e-9), 1, _LONGEST_CALL_STEPS))
         share = (done + num_steps) / chunk.num_steps
         progress = chunk.start + share * (chunk.stop - chunk.start)
-        self._report(ChunkDone(self._position.step, result.losses, progress, self._position.seconds))
+        seconds = self._position.seconds
+        self._report(ChunkDone(self._position.step, result.losses, progress, seconds, result.statistics))
 
     def _draw_batches(self, num_steps: int) -> NDArray[np.int64]:
         """Stream positions of the symbols to be predicted, (k, B); the same however many steps are drawn at once."""

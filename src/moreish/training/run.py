@@ -14,13 +14,16 @@ from moreish import __version__
 from moreish.corpus import Corpus
 from moreish.errors import FileError, RunError
 from moreish.recipe import Recipe
+from moreish.statistics import Statistics
 from moreish.storage import read_json, write_json
+from moreish.training.measured import load_statistics
 
 if sys.platform != "win32":
     import fcntl
 
 RUN_FILE = "run.json"
 RESULTS_FILE = "results.json"
+STATISTICS_EVERY = 100
 
 _RUN_VERSION = 1
 
@@ -32,12 +35,14 @@ class Run:
         path: the directory.
         recipe: what was, or is to be, carried out.
         data: the file trained on: name, path, sha256, num_bytes.
+        statistics_every: steps whose number is a multiple of it are measured; 0 for none. It changes no other number.
     """
 
     def __init__(self, path: Path, content: dict[str, Any]) -> None:
         self.path: Path = path
         self.recipe: Recipe = Recipe.from_dict(content["recipe"], origin=str(path / RUN_FILE))
         self.data: dict[str, Any] = content["data"]
+        self.statistics_every: int = content.get("statistics_every", STATISTICS_EVERY)
 
     def __fspath__(self) -> str:
         return os.fspath(self.path)
@@ -50,6 +55,17 @@ class Run:
         """The figures of a finished training, as `train --json` prints them; None where it has not ended."""
         path = self.path / RESULTS_FILE
         return read_json(path) if path.is_file() else None
+
+    @property
+    def statistics(self) -> Statistics | None:
+        """Activations, gradients and updates at the steps that were measured; None where none were, or none yet.
+
+        Up to the last checkpoint, while it trains. Each call reads the file.
+
+        Raises:
+            ModelFileError: it is damaged or from a newer version.
+        """
+        return load_statistics(self.path)
 
     @property
     def data_path(self) -> Path:
@@ -77,11 +93,18 @@ class Run:
         return Run(directory, content)
 
     @staticmethod
-    def create(path: Path, recipe: Recipe, corpus: Corpus, copied_input: Path | None = None) -> "Run":
+    def create(
+        path: Path,
+        recipe: Recipe,
+        corpus: Corpus,
+        copied_input: Path | None = None,
+        statistics_every: int = STATISTICS_EVERY,
+    ) -> "Run":
         """Make a run directory, with what is needed to begin it anew.
 
         Args:
             copied_input: a file to be copied into the run, where the input is nowhere else (standard input).
+            statistics_every: steps from one that is measured to the next; 0 for none.
 
         Raises:
             RunError: the directory holds another run, or other files.
@@ -95,7 +118,13 @@ class Run:
             data |= {"path": name, "is_copy": True}
         else:
             data |= {"path": str(Path(str(corpus.source.path)).absolute()), "is_copy": False}
-        content = {"version": _RUN_VERSION, "recipe": recipe.to_dict(), "data": data, "environment": environment()}
+        content = {
+            "version": _RUN_VERSION,
+            "recipe": recipe.to_dict(),
+            "data": data,
+            "statistics_every": statistics_every,
+            "environment": environment(),
+        }
         write_json(path / RUN_FILE, content)
         return Run(path, content)
 

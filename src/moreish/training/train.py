@@ -9,7 +9,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from moreish.corpus import DATA_SETS, SPLITS, Corpus, read_corpus, spool, spool_standard_input
-from moreish.errors import RecipeError, RunError
+from moreish.errors import InputError, RecipeError, RunError
 from moreish.models.load import predictor
 from moreish.observers import Observer, Prepared
 from moreish.recipe import Recipe
@@ -17,7 +17,15 @@ from moreish.storage import load_model, write_json
 from moreish.training.counted import count_model
 from moreish.training.evaluation import baselines, evaluate
 from moreish.training.plan import Record
-from moreish.training.run import RESULTS_FILE, Run, free_directory, held, is_run, make_directory
+from moreish.training.run import (
+    RESULTS_FILE,
+    STATISTICS_EVERY,
+    Run,
+    free_directory,
+    held,
+    is_run,
+    make_directory,
+)
 
 
 def train(
@@ -27,6 +35,7 @@ def train(
     resume: bool = False,
     recipe: Recipe | str | os.PathLike[str] | None = None,
     observers: Sequence[Observer] = (),
+    statistics_every: int | None = None,
     **changes: Any,
 ) -> Run:
     """Train a model on a text file.
@@ -39,6 +48,8 @@ def train(
             begin with `file`.
         recipe: to start from: a `Recipe`, a run to be repeated, or a TOML file; None takes the default.
         observers: hear what happens.
+        statistics_every: measure every so many steps (`run.statistics`), 0 for none; it changes no other number. None
+            takes 100, or goes on as the run began.
         **changes: fields of the recipe to be changed (`hidden=(200, 200)`, `minutes=0.5`, ...).
 
     Returns:
@@ -52,14 +63,14 @@ def train(
     if resume and out is None:
         raise RunError("resume needs the directory of the run to go on with: --out RUN --resume.")
     if resume and is_run(Path(str(out))):
-        run = _reopen(Path(str(out)), file, recipe, changes)
+        run = _reopen(Path(str(out)), file, recipe, changes, statistics_every)
         if run.results is not None:
             return run
         corpus = _read_again(run, run.recipe)
     elif resume and file is None and recipe is None:
         raise RunError(f"There is no run in {out} to go on with. Give its directory, or a FILE to begin one there.")
     else:
-        run, corpus = _begin(file, out, recipe, changes)
+        run, corpus = _begin(file, out, recipe, changes, statistics_every)
     with held(run), threadpool_limits(limits=run.recipe.threads):
         _train(run, corpus, observers, began)
     return run
@@ -70,7 +81,11 @@ def _begin(
     out: str | os.PathLike[str] | None,
     origin: Recipe | str | os.PathLike[str] | None,
     changes: dict[str, Any],
+    statistics_every: int | None,
 ) -> tuple[Run, Corpus]:
+    every = STATISTICS_EVERY if statistics_every is None else statistics_every
+    if not isinstance(every, int) or isinstance(every, bool) or every < 0:
+        raise InputError(f"statistics_every is {every!r}; expected a whole number of steps, or 0 for no statistics.")
     if origin is None and isinstance(file, str) and file in DATA_SETS and not Path(file).exists():
         changes = {"kind": DATA_SETS[file].kind} | changes
     recipe = _resolve_recipe(origin).with_changes(**changes)
@@ -94,7 +109,7 @@ def _begin(
         for split in SPLITS:
             corpus.predicted(split, recipe.context)
         stem = "input" if copied else Path(corpus.source.name).name.split(".")[0]
-        run = Run.create(Path(out) if out is not None else free_directory(stem), recipe, corpus, copied)
+        run = Run.create(Path(out) if out is not None else free_directory(stem), recipe, corpus, copied, every)
     finally:
         if spooled is not None:
             spooled.unlink()
@@ -125,6 +140,7 @@ def _reopen(
     file: str | os.PathLike[str] | None,
     origin: Recipe | str | os.PathLike[str] | None,
     changes: dict[str, Any],
+    statistics_every: int | None,
 ) -> Run:
     run = Run.open(out)
     base = run.recipe if origin is None else _resolve_recipe(origin)
@@ -132,6 +148,11 @@ def _reopen(
         raise RecipeError(
             f"The run in {out} has another recipe than the one asked for; resuming goes on with the run's own. "
             "Leave the other options out, or train a new run."
+        )
+    if statistics_every not in (None, run.statistics_every):
+        raise RunError(
+            f"The run in {out} is measured every {run.statistics_every} steps, not every {statistics_every}; resuming "
+            "goes on as it began. Leave statistics_every out."
         )
     begun_with = {run.data["name"], str(run.data_path), "-" if run.data["is_copy"] else ""}
     if file is not None and not begun_with & {str(file), str(Path(file).absolute())}:

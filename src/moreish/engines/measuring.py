@@ -1,0 +1,91 @@
+"""What an engine measures of a step, as rows of `Statistics`: the definitions in NumPy, which native/ compiles."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moreish.backprop.activations import ACTIVATIONS
+from moreish.measures import dead_units, saturation
+from moreish.statistics import Statistics
+
+Array = NDArray[np.floating[Any]]
+Row = dict[str, Any]
+
+
+class Rows:
+    """The rows of one call of an engine.
+
+    Args:
+        every: steps whose number is a multiple of it have a row; None for no step.
+    """
+
+    def __init__(self, every: int | None) -> None:
+        self._every = every
+        self._steps: list[int] = []
+        self._rows: list[Row] = []
+
+    def are_due(self, step: int) -> bool:
+        """Whether a step is to be measured."""
+        return self._every is not None and step % self._every == 0
+
+    def append(self, step: int, row: Row) -> None:
+        """Add what was measured of a step."""
+        self._steps.append(step)
+        self._rows.append(row)
+
+    def statistics(self) -> Statistics | None:
+        """What was measured; None where nothing was asked for."""
+        return None if self._every is None else Statistics.from_rows(self._steps, self._rows)
+
+
+def layer_row(name: str, activation: str | None, preactivation: Array, output: Array, doutput: Array) -> Row:
+    """The part of a row that is about one layer; see `LayerStatistics`.
+
+    Args:
+        name: of the layer.
+        activation: of `moreish.backprop.activations`; None for the head.
+        preactivation: what comes into it, (…, H).
+        output: what the layer passes on, (…, H).
+        doutput: gradient of the loss with respect to that, (…, H).
+    """
+    is_dead, saturated = np.zeros(output.shape[-1], np.bool_), math.nan
+    if activation is not None:
+        pair = ACTIVATIONS[activation]
+        y, cache = pair.forward(preactivation)
+        is_dead = dead_units(pair.backward(np.ones_like(y), cache).reshape(-1, y.shape[-1]))
+        saturated = saturation(y) if activation == "tanh" else math.nan
+    measured = {"saturation": saturated, "is_dead": is_dead}
+    for prefix, array in (("", output), ("preactivation_", preactivation), ("gradient_", doutput)):
+        measured[f"{prefix}mean"], measured[f"{prefix}std"] = mean_and_std(array)
+    return {f"layers/{name}/{measure}": value for measure, value in measured.items()}
+
+
+def parameter_rows(before: Mapping[str, Array], gradients: Mapping[str, Array], after: Mapping[str, Array]) -> Row:
+    """The part of a row that is about parameters; see `ParameterStatistics`.
+
+    Args:
+        before: values before the step, by name.
+        gradients: before clipping.
+        after: values after the step.
+    """
+    row: Row = {}
+    for name, value in before.items():
+        gradient_mean, gradient_std = mean_and_std(gradients[name])
+        row |= {
+            f"parameters/{name}/std": mean_and_std(value)[1],
+            f"parameters/{name}/gradient_mean": gradient_mean,
+            f"parameters/{name}/gradient_std": gradient_std,
+            f"parameters/{name}/update_std": mean_and_std(after[name] - value)[1],
+        }
+    return row
+
+
+def mean_and_std(array: Array) -> tuple[float, float]:
+    """Mean and spread, in float64, with Bessel's correction; the spread of a single number is NaN."""
+    values = array.astype(np.float64).ravel()
+    mean = float(values.mean())
+    values -= mean
+    return mean, math.sqrt(float(values @ values) / (values.size - 1)) if values.size > 1 else math.nan
