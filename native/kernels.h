@@ -67,6 +67,9 @@ struct Kernels {
                     ptrdiff_t K, ptrdiff_t N);
     void (*product_times)(Left a, const float* b, ptrdiff_t ldb, const float* factor, float* out, ptrdiff_t ldo,
                           ptrdiff_t M, ptrdiff_t K, ptrdiff_t N);
+    // out = a bᵀ, with a (M, K), b (N, K): for few columns N.
+    void (*product_transposed)(const float* a, ptrdiff_t lda, const float* b, ptrdiff_t ldb, float* out, ptrdiff_t ldo,
+                               ptrdiff_t M, ptrdiff_t K, ptrdiff_t N);
     // parameter rows [first_row, first_row + M) take the step that their gradient, begin + a b, asks for.
     void (*product_update)(Left a, const float* b, ptrdiff_t ldb, Begin begin, const Matrix& parameter,
                            ptrdiff_t first_row, const Rule& rule, ptrdiff_t M, ptrdiff_t K, ptrdiff_t N);

@@ -82,8 +82,7 @@ struct Network::Packed {
 };
 
 struct Network::Layer {
-    // passes_down: whether something below it learns.
-    Layer(const LayerSpec& layer_spec, bool passes_down)
+    Layer(const LayerSpec& layer_spec, bool is_first)
         : spec(layer_spec), ld(padded(spec.fan_out)), ld_in(padded(spec.fan_in)) {
         weight = std::make_unique<Packed>(spec.weight);
         if (spec.bias.value) bias = std::make_unique<Packed>(spec.bias);
@@ -93,7 +92,7 @@ struct Network::Layer {
             mean = Floats(ld);
             variance = Floats(ld);
         }
-        if (passes_down) transposed = Floats(static_cast<size_t>(spec.joined) * spec.fan_out * ld_in);
+        if (!is_first) transposed = Floats(static_cast<size_t>(spec.joined) * spec.fan_out * ld_in);
     }
 
     // Rows of segment j, the j-th of the positions that are joined: (fan_in, fan_out), and transposed.
@@ -121,7 +120,7 @@ Network::Network(const Kernels& kernels, Stream stream, NetworkSpec spec)
     }
     int64_t positions = spec_.context;
     for (const LayerSpec& layer_spec : spec_.layers) {
-        layers_.push_back(std::make_unique<Layer>(layer_spec, embedding_ || !layers_.empty()));
+        layers_.push_back(std::make_unique<Layer>(layer_spec, layers_.empty()));
         Layer& layer = *layers_.back();
         positions /= layer_spec.joined;
         layer.positions = positions;
@@ -346,8 +345,8 @@ void Network::first_backward(Layer& layer, const Rule& rule) {
     for (int j = 0; j < spec.joined; ++j) {
         const ptrdiff_t p = batch.first_pair[j], num = batch.first_pair[j + 1] - p;
         const float* dpairs = dtable_.get() + p * layer.ld;
-        kernels_.product({dpairs, layer.ld, 1}, layer.transposed_rows(j), layer.ld_in, {nullptr, 0},
-                         dembedded_.get() + p * layer.ld_in, layer.ld_in, num, spec.fan_out, spec.fan_in);
+        kernels_.product_transposed(dpairs, layer.ld, layer.weight_rows(j), layer.ld, dembedded_.get() + p * layer.ld_in,
+                                    layer.ld_in, num, spec.fan_out, spec.fan_in);
         weight_step(layer, j, {embedded_.get() + p * layer.ld_in, 1, layer.ld_in}, dpairs, num, rule);
     }
     Matrix& embedding = embedding_->matrix;
