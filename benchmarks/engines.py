@@ -1,11 +1,13 @@
-"""How long a training step takes: every engine beside every other, on the networks of the lectures.
+"""How long a training step takes: our engines beside each other and beside what one would write without them.
 
-Usage: python benchmarks/engines.py [--turns N] [CASE ...]; without CASE, all of them.
+Usage: python benchmarks/engines.py [--turns N] [--rivals] [CASE ...]; without CASE, all of them. The rivals
+(`rivals.py`: the notebooks' eager loop, torch.compile, jax.lax.scan) need `pip install -r benchmarks/requirements.txt`.
 
 Protocol: a step is everything that it takes, the draw of the minibatch too, on the bundled names, in float32; one core,
-one thread. The engines take turns, each with the same number of steps from the same initialisation, after one turn that
-warms up. Shown are medians over the turns; the ratio is the median of the ratios of each turn, so that a slow phase of
-the machine, which both feel, drops out.
+one thread. All take turns, each with the same number of steps from the same initialisation, after one turn that warms
+up (and compiles). Shown are medians over the turns; a ratio is the median of the ratios of each turn, so that a slow
+phase of the machine, which all feel, drops out. A rival that does not train (the loss of 200 steps stays near ln 27)
+stops the benchmark.
 """
 
 import argparse
@@ -17,10 +19,13 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from rivals import RIVALS
 from threadpoolctl import threadpool_limits
 
 from moreish.corpus import Corpus, read_corpus
+from moreish.corpus.windows import contexts
 from moreish.engines import Engine, build_engine
+from moreish.engines.native import levels
 from moreish.models.mlp import MLP
 from moreish.recipe import EngineName, Recipe
 
@@ -75,6 +80,24 @@ CASES: dict[str, tuple[str, Recipe]] = {
 }
 
 
+class Rival:
+    """A step written without moreish, on one case: carries out steps and says how long each took."""
+
+    def __init__(self, name: str, recipe: Recipe, corpus: Corpus) -> None:
+        predicted = corpus.predicted("train", recipe.context)
+        positions = np.arange(predicted.start, predicted.stop)
+        seen = contexts(corpus.stream, positions, recipe.context, True)
+        self._steps = RIVALS[name](recipe, seen, corpus.stream[positions], corpus.vocabulary.vocab_size)
+        loss = sum(self._steps(20) for _ in range(10)) / 10
+        if not loss < 3.1:
+            raise SystemExit(f"{name} does not train: its loss is {loss:.3f} after 200 steps")
+
+    def microseconds(self, num_steps: int) -> float:
+        began = time.perf_counter()
+        self._steps(num_steps)
+        return (time.perf_counter() - began) / num_steps * 1e6
+
+
 class Runner:
     """One engine on one case: carries out steps and says how long each took."""
 
@@ -100,32 +123,38 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="How long a training step takes.")
     parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(CASES))
     parser.add_argument("--turns", type=int, default=15)
+    parser.add_argument("--rivals", action="store_true", help=f"beside {', '.join(RIVALS)} too")
     arguments = parser.parse_args()
     if unknown := set(arguments.cases) - CASES.keys():
         parser.error(f"no such case: {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     torch.set_num_threads(1)
 
     with threadpool_limits(limits=1):
-        measure(arguments.cases or list(CASES), arguments.turns)
+        measure(arguments.cases or list(CASES), arguments.turns, list(RIVALS) if arguments.rivals else [])
 
 
-def measure(cases: list[str], num_turns: int) -> None:
-    print(f"Python {platform.python_version()}, NumPy {np.__version__}, PyTorch {torch.__version__}; ", end="")
+def measure(cases: list[str], num_turns: int, rivals: list[str]) -> None:
+    print(f"Python {platform.python_version()}, NumPy {np.__version__}, PyTorch {torch.__version__}, ", end="")
+    print(f"native with {levels()[0]}; " if levels() else "no native engine; ", end="")
     print(f"{platform.machine()}, {platform.system()}, one core, one thread; medians of {num_turns} turns")
-    first, *others = ENGINES
-    print("| case | | " + " | ".join(f"{name} µs" for name in ENGINES) + " |", end="")
-    print("".join(f" {first}/{name} |" for name in others))
-    print("|---|---|" + "---|" * (2 * len(ENGINES) - 1))
+    names = [*rivals, *ENGINES]
+    print("| case | | " + " | ".join(f"{name} µs" for name in names) + " |", end="")
+    print("".join(f" {name}/native |" for name in names[:-1]))
+    print("|---|---|" + "---|" * (2 * len(names) - 1))
     for case in cases:
         description, recipe = CASES[case]
         corpus = read_corpus(None, recipe)
-        runners = [Runner(name, recipe, corpus) for name in ENGINES]
+        runners = [
+            *(Rival(name, recipe, corpus) for name in rivals),
+            *(Runner(name, recipe, corpus) for name in ENGINES),
+        ]
         num_steps = max(LEAST_STEPS, EXAMPLES_A_TURN // recipe.batch)
         turns = [[runner.microseconds(num_steps) for runner in runners] for _ in range(num_turns + 1)][1:]
-        medians = [f"{statistics.median(times):.0f}" for times in zip(*turns, strict=True)]
-        ratios = [f"{statistics.median(turn[0] / turn[i] for turn in turns):.2f}" for i in range(1, len(ENGINES))]
+        medians = [f"{statistics.median(times):.1f}" for times in zip(*turns, strict=True)]
+        ratios = [f"{statistics.median(turn[i] / turn[-1] for turn in turns):.2f}" for i in range(len(names) - 1)]
         print(f"| {case} | {description} | " + " | ".join(medians + ratios) + " |", flush=True)
 
 
