@@ -1,7 +1,6 @@
 """`moreish generate`: new items, or more running text."""
 
 import sys
-from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -34,7 +33,7 @@ def generate(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Generate with a trained model: one item a line, or running text.
+    """Generate with a trained model: one item a line, or text.
 
     On a terminal, items that stand in the training file are marked; into a file or a pipe goes the text alone.
     """
@@ -63,7 +62,7 @@ def generate(
     except ImpossibleRequestError as error:
         items, shortfall = error.items, error
     if json:
-        print_json({"items": [asdict(item) for item in items]})
+        print_json({"items": [item._asdict() for item in items]})
     else:
         print_items(items, is_marked=sys.stdout.isatty())
     if shortfall:

@@ -33,7 +33,7 @@ def reproduce(
     processes: Annotated[Any, number_option("--processes", "At a time [one a core]")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Repeat the experiments of the lectures and notebooks, and compare with what was published.
+    """Repeat the experiments behind published numbers.
 
     Alone, it lists them. What was measured is kept: a call that was interrupted goes on when it is repeated.
     """

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,7 @@ _REPEATED = "repeated another item"
 _KNOWN = "stand in the training file"
 
 
-@dataclass(frozen=True)
-class Generated:
+class Generated(NamedTuple):
     """A generated item, or a running text; `str` gives the text.
 
     Attributes:
@@ -76,48 +75,38 @@ def collect(
     accepted: list[Generated] = []
     texts: set[str] = set()
     rejected: Counter[str] = Counter()
-
-    def next_batch() -> int:
-        attempts = len(accepted) + rejected.total()
-        likely = (num_items - len(accepted)) * (attempts + 1) // (len(accepted) + 1)
-        return min(batch_size, max(likely, 1))
-
-    for item, is_stuck in _items(draw, vocabulary, known, next_batch):
-        if is_stuck:
-            rejected[_STUCK] += 1
-        elif not item.text:
-            rejected[_EMPTY] += 1
-        elif not request.allow_repeats and item.text in texts:
-            rejected[_REPEATED] += 1
-        elif request.new_only and item.in_training_file:
-            rejected[_KNOWN] += 1
-        else:
-            texts.add(item.text)
-            accepted.append(item)
-            if len(accepted) == num_items:
-                break
-        if rejected.total() >= FREE_ATTEMPTS + ATTEMPTS_PER_ITEM * len(accepted):
-            raise ImpossibleRequestError(_explanation(request, len(accepted), rejected), accepted)
+    num_drawn = num_rejected = 0
+    while len(accepted) < num_items:
+        likely = (num_items - len(accepted)) * (num_drawn + 1) // (len(accepted) + 1)
+        drawn = draw(np.arange(num_drawn, num_drawn + min(batch_size, max(likely, 1))))
+        for item, is_stuck in zip(_items(drawn, vocabulary, known), drawn.is_stuck.tolist(), strict=True):
+            num_drawn += 1
+            if is_stuck:
+                reason = _STUCK
+            elif not item.text:
+                reason = _EMPTY
+            elif not request.allow_repeats and item.text in texts:
+                reason = _REPEATED
+            elif request.new_only and item.in_training_file:
+                reason = _KNOWN
+            else:
+                texts.add(item.text)
+                accepted.append(item)
+                if len(accepted) == num_items:
+                    break
+                continue
+            rejected[reason] += 1
+            num_rejected += 1
+            if num_rejected >= FREE_ATTEMPTS + ATTEMPTS_PER_ITEM * len(accepted):
+                raise ImpossibleRequestError(_explanation(request, len(accepted), rejected), accepted)
     return accepted
 
 
-def _items(
-    draw: Callable[[NDArray[np.int64]], Drawn],
-    vocabulary: Vocabulary,
-    known: KnownItems | None,
-    next_batch: Callable[[], int],
-) -> Iterator[tuple[Generated, bool]]:
-    """One item after the other without end, and whether it is stuck; `next_batch` says how many are drawn at a time."""
-    first = 0
-    while True:
-        drawn = draw(np.arange(first, first + next_batch()))
-        first += len(drawn.lengths)
-        texts = _texts(drawn, vocabulary)
-        in_file, in_split = known.find(texts) if known else ([None] * len(texts),) * 2
-        symbols = drawn.lengths + vocabulary.has_boundary
-        columns = (drawn.nlls.tolist(), (drawn.nlls / np.maximum(symbols, 1)).tolist(), in_file, in_split)
-        for *fields, is_stuck in zip(texts, *columns, drawn.is_cut.tolist(), drawn.is_stuck.tolist(), strict=True):
-            yield Generated(*fields), is_stuck
+def _items(drawn: Drawn, vocabulary: Vocabulary, known: KnownItems | None) -> Iterator[Generated]:
+    texts = _texts(drawn, vocabulary)
+    in_file, in_split = known.find(texts) if known else ([None] * len(texts),) * 2
+    nlls_a_symbol = drawn.nlls / np.maximum(drawn.lengths + vocabulary.has_boundary, 1)
+    return map(Generated, texts, drawn.nlls.tolist(), nlls_a_symbol.tolist(), in_file, in_split, drawn.is_cut.tolist())
 
 
 def _texts(drawn: Drawn, vocabulary: Vocabulary) -> list[str]:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from moreish.generation.draw import begin, draw_items
 from moreish.generation.novelty import KnownItems, normalise
 from moreish.generation.request import Draws, Request
 from moreish.generation.score import Scored, character_nlls
+from moreish.generation.walk import Walker, can_walk
 from moreish.measures import NLL
 from moreish.models.load import predictor
 from moreish.models.predictor import Predictor
@@ -54,6 +54,7 @@ class Model:
         self.predictor: Predictor = predictor(self.recipe, self.vocabulary.vocab_size, weights)
         self._file = file
         self._origin = origin
+        self._walker: Walker | None = None
 
     @property
     def num_parameters(self) -> int:
@@ -127,6 +128,10 @@ class Model:
         prefix = self.vocabulary.encode(request.start, where="the prefix")
         beginning = begin(self.predictor, self._opening, prefix, has_boundary)
         draw = partial(draw_items, self.predictor, beginning, request)
+        if can_walk(self.predictor):
+            if self._walker is None or self._walker.predictor is not self.predictor:
+                self._walker = Walker(self.predictor)
+            draw = partial(self._walker.draw, beginning, request)
         if draws == "lecture":
             from moreish.generation.lecture import lecture_draws  # loads PyTorch
 
@@ -210,7 +215,7 @@ def _with_nearest(items: list[Generated], training_items: list[str]) -> list[Gen
     from moreish.generation.nearest import nearest_item  # loads RapidFuzz
 
     found = [nearest_item(item.text, training_items) for item in items]
-    return [replace(item, nearest=near, distance=far) for item, (near, far) in zip(items, found, strict=True)]
+    return [item._replace(nearest=near, distance=far) for item, (near, far) in zip(items, found, strict=True)]
 
 
 def load(path: str | os.PathLike[str]) -> Model:
