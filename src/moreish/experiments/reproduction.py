@@ -16,7 +16,7 @@ from moreish.experiments.registry import find
 from moreish.experiments.runner import Done, carry_out, tasks_of
 from moreish.experiments.store import Store
 from moreish.experiments.tables import table
-from moreish.experiments.verdicts import Compared, compare, worst
+from moreish.experiments.verdicts import Compared, compare, postponed, worst
 from moreish.storage import write_atomically, write_json
 
 TABLE_FILE = "table.txt"
@@ -112,8 +112,7 @@ def to_json(rows: Sequence[Row], engine: str) -> dict[str, Any]:
 
 def _row(experiment: Experiment, measurements: Sequence[Measurement]) -> Row:
     if experiment.is_later:
-        figures = (Compared(figure.name, figure.printed, (), None, None, "later") for figure in experiment.published)
-        return Row(experiment, tuple(figures), "later")
+        return Row(experiment, tuple(postponed(figure) for figure in experiment.published), "later")
     times = (sum(m.seconds for m in measurements), sum(m.processor_seconds for m in measurements))
     error = next((m.error for m in measurements if m.error is not None), None)
     if error is not None:

@@ -82,30 +82,41 @@ def _measure_all(
     tasks: Sequence[Task], indices: Sequence[int], num_processes: int
 ) -> Iterator[tuple[int, Measurement]]:
     """The measurements as they are made; in this process where one at a time is enough."""
-    if num_processes <= 1:
-        yield from ((index, measure(tasks[index])) for index in indices)
-        return
+    with tempfile.TemporaryDirectory(prefix="moreish-") as scratch:
+        if num_processes <= 1:
+            yield from ((index, measure(tasks[index], Path(scratch))) for index in indices)
+        else:
+            yield from _measure_in_processes(tasks, indices, num_processes, Path(scratch))
+
+
+def _measure_in_processes(
+    tasks: Sequence[Task], indices: Sequence[int], num_processes: int, scratch: Path
+) -> Iterator[tuple[int, Measurement]]:
     with ProcessPoolExecutor(num_processes, multiprocessing.get_context("spawn"), _begin_process) as pool:
-        futures = {pool.submit(measure, tasks[index]): index for index in indices}
+        futures = {pool.submit(measure, tasks[index], scratch): index for index in indices}
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
         except BaseException:  # also where the caller stops listening
             pool.shutdown(wait=False, cancel_futures=True)
             for process in multiprocessing.active_children():
-                process.terminate()
+                process.kill()  # a training would take a gentler word as a request, and save first
             raise
 
 
-def measure(task: Task) -> Measurement:
-    """Make one measurement, in this process; what a person could mend is in its `error`."""
+def measure(task: Task, scratch: Path) -> Measurement:
+    """Make one measurement, in this process; what a person could mend is in its `error`.
+
+    Args:
+        scratch: where a directory for its runs is made, and removed afterwards.
+    """
     experiment = task.experiment
     assert experiment.measure is not None
     module, name = experiment.measure.rsplit(".", 1)
     function = getattr(importlib.import_module(f"moreish.experiments.{module}"), name)
     began, processor_began = time.perf_counter(), time.process_time()
     values, error = {}, None
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory(dir=scratch) as directory:
         try:
             request = Request(task.file, task.seed, task.engine, experiment.settings, Path(directory))
             values = dict(function(request))

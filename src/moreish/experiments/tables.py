@@ -4,13 +4,14 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from moreish.experiments.verdicts import Compared, has_digits
+from moreish.experiments.verdicts import Compared
 
 if TYPE_CHECKING:
     from moreish.experiments.reproduction import Row
 
 _WIDTH = 110
 _LONGEST_TEXT = 48
+_GOOD = {"agrees": "agree", "exact": "to the digit"}
 
 
 def table(rows: Sequence["Row"]) -> list[str]:
@@ -21,8 +22,9 @@ def table(rows: Sequence["Row"]) -> list[str]:
         lines.append((experiment.id, shorten(experiment.what), "", "", experiment.kind, row.verdict))
         lines += [("", f"  {f.name}", *shown(f), "", f.verdict) for f in row.figures]
     widths = [max(len(line[column]) for line in lines) for column in range(6)]
+    legend = "±: published, the band in which a mean agrees; measured, the standard deviation over the seeds."
     text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    return text + remarks(rows)
+    return [*text, "", legend, *remarks(rows)]
 
 
 def remarks(rows: Sequence["Row"]) -> list[str]:
@@ -31,7 +33,7 @@ def remarks(rows: Sequence["Row"]) -> list[str]:
     for row in rows:
         for remark in filter(None, (row.experiment.note, row.why)):
             lines += textwrap.wrap(f"{row.experiment.id}: {remark}", _WIDTH, subsequent_indent="  ")
-    return ["", *lines] if lines else []
+    return lines
 
 
 def shown(figure: Compared) -> tuple[str, str]:
@@ -41,27 +43,37 @@ def shown(figure: Compared) -> tuple[str, str]:
         return published or "", ""
     if isinstance(mean, float):
         measured = number(mean, published)
-        if isinstance(spread, float):
+        if spread:
             measured += f" ± {spread:.2g}"
-        return published or "", measured
+        return published_with_band(figure), measured
     if isinstance(mean, list):
         if published is None:
             return "", shorten(" ".join(number(value) for value in mean))
         printed = published.split()
-        if len(printed) <= 8:
+        if len(printed) <= 5:
             return published, " ".join(number(*pair) for pair in zip(mean, printed, strict=False))
-        same = sum(has_digits(*pair) for pair in zip(mean, printed, strict=False))
+        good = "exact" if figure.band is None else "agrees"
+        num_good = figure.verdicts.count(good)
         furthest = max(abs(value - float(text)) for value, text in zip(mean, printed, strict=False))
-        first = " ".join(printed[:2])
-        return f"{len(printed)} numbers: {first} …", f"{same} to the digit, the furthest {furthest:.1g} away"
-    return shorten(published or ""), shorten(str(figure.values[0]))
+        return (
+            f"{len(printed)} numbers: {' '.join(printed[:2])} …",
+            f"{num_good} of {len(printed)} {_GOOD[good]}, the furthest {furthest:.1g} away",
+        )
+    return shorten(published or ""), shorten(" | ".join(dict.fromkeys(map(str, figure.values))))
+
+
+def published_with_band(figure: Compared) -> str:
+    """What was printed, and how far from it the mean may lie where three times the spread is less."""
+    return f"{figure.published} ± {figure.band:g}" if figure.band else figure.published or ""
 
 
 def number(value: float, published: str | None = None) -> str:
     """With as many digits as were published, else four that count."""
     if published is None:
-        return f"{value:.4g}"
+        return f"{value:,.0f}" if value == round(value) else f"{value:.4g}"
     mantissa, _, exponent = published.partition("e")
+    if "." not in mantissa and value != round(value):
+        return f"{value:.3g}"
     digits = len(mantissa.partition(".")[2])
     return f"{value:.{digits}e}" if exponent else f"{value:.{digits}f}"
 

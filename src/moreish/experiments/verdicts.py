@@ -31,31 +31,36 @@ class Compared:
     Attributes:
         name: of the figure.
         published: as printed; None where nothing was.
+        band: of a "near" figure; None for others.
         values: one a seed.
         mean: over the seeds, elementwise; None for texts.
         spread: sample standard deviation over the seeds; None for texts and single seeds.
         verdict: see the module.
+        verdicts: of the numbers of a row, one each.
     """
 
     name: str
     published: str | None
+    band: float | None
     values: tuple[Value, ...]
     mean: float | list[float] | None
     spread: float | list[float] | None
     verdict: str
+    verdicts: tuple[str, ...] = ()
 
 
 def compare(experiment: Experiment, measurements: Sequence[Measurement]) -> list[Compared]:
     """Every figure of an experiment: first what was published, in its order, then what else was measured."""
     named = {name: tuple(m.values[name] for m in measurements) for name in measurements[0].values}
     compared = [judge(figure, named.pop(figure.name)) for figure in experiment.published]
-    shown = [Compared(name, None, values, *_mean_and_spread(values), "shown") for name, values in named.items()]
+    shown = [Compared(name, None, None, values, *_mean_and_spread(values), "shown") for name, values in named.items()]
     return compared + shown
 
 
 def judge(figure: Figure, values: Sequence[Value]) -> Compared:
     """Compare one figure with its values, one a seed."""
     mean, spread = _mean_and_spread(values)
+    verdicts: tuple[str, ...] = ()
     if isinstance(mean, float) and (spread is None or isinstance(spread, float)):
         verdict = _of_number(figure, figure.printed, mean, spread)
     elif isinstance(mean, list):
@@ -64,10 +69,17 @@ def judge(figure: Figure, values: Sequence[Value]) -> Compared:
         if len(printed) != len(mean):
             verdict = "differs"
         else:
-            verdict = worst([_of_number(figure, *each) for each in zip(printed, mean, spreads, strict=True)])
+            verdicts = tuple(_of_number(figure, *each) for each in zip(printed, mean, spreads, strict=True))
+            verdict = worst(verdicts)
     else:
         verdict = "exact" if all(value == figure.printed for value in values) else "differs"
-    return Compared(figure.name, figure.printed, tuple(values), mean, spread, verdict)
+    band = figure.band if figure.kind == "near" else None
+    return Compared(figure.name, figure.printed, band, tuple(values), mean, spread, verdict, verdicts)
+
+
+def postponed(figure: Figure) -> Compared:
+    """A figure of an experiment that comes later."""
+    return Compared(figure.name, figure.printed, figure.band or None, (), None, None, "later")
 
 
 def worst(verdicts: Sequence[str]) -> str:
