@@ -22,6 +22,8 @@ namespace {
 using Array = nb::ndarray<float, nb::c_contig, nb::device::cpu>;
 using Positions = nb::ndarray<const int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Rates = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Numbers = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Flags = nb::ndarray<uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Ids = nb::ndarray<nb::ro, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 // A parameter and its arrays, which live as long as it does.
@@ -110,7 +112,8 @@ public:
     }
 
     // The losses of the steps that were carried out, and of the one that was not, where there is one.
-    nb::tuple run(Positions positions, Rates rates, int64_t first_step, int64_t num_done) {
+    nb::tuple run(Positions positions, Rates rates, int64_t first_step, int64_t num_done, int64_t every,
+                  float saturation_threshold, Numbers numbers, Flags is_dead) {
         const int64_t k = static_cast<int64_t>(positions.shape(0));
         auto* losses = new float[k > 0 ? k : 1];
         nb::capsule owner(losses, [](void* data) noexcept { delete[] static_cast<float*>(data); });
@@ -118,7 +121,7 @@ public:
         {
             nb::gil_scoped_release released;
             done = network_->run(positions.data(), k, static_cast<int>(positions.shape(1)), rates.data(), first_step,
-                                 num_done, losses);
+                                 num_done, {every, saturation_threshold, numbers.data(), is_dead.data()}, losses);
         }
         const size_t shape[] = {static_cast<size_t>(done)};
         nb::object failed = done < k ? nb::cast(losses[done]) : nb::none();
@@ -155,5 +158,6 @@ NB_MODULE(_native, m) {
              nb::kw_only(), "level"_a.none(), "stream"_a.noconvert(), "has_boundary"_a, "vocab_size"_a, "context"_a,
              "embedding"_a.none(), "layers"_a, "norm_correction"_a, "norm_epsilon"_a, "norm_momentum"_a, "keeps_std"_a,
              "dropout_seed"_a, "dropout"_a, "rule"_a, "momentum"_a, "beta1"_a, "beta2"_a, "weight_decay"_a, "clip"_a)
-        .def("run", &HeldNetwork::run, "positions"_a.noconvert(), "rates"_a.noconvert(), "first_step"_a, "num_done"_a);
+        .def("run", &HeldNetwork::run, "positions"_a.noconvert(), "rates"_a.noconvert(), "first_step"_a, "num_done"_a,
+             "every"_a, "saturation_threshold"_a, "numbers"_a.noconvert(), "is_dead"_a.noconvert());
 }

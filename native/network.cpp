@@ -1,22 +1,15 @@
-#include "network.h"
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <new>
+
+#include "parts.h"
 
 namespace moreish {
 namespace {
 
 // The weight gradient sums over rows in blocks of this many, so that a strip of them stays in the first cache.
 constexpr int64_t ROW_BLOCK = 256;
-
-// Floats from one row to the next: an odd number of cache lines, so that a column's rows do not fall on the same few
-// places of the cache.
-ptrdiff_t padded(ptrdiff_t columns) {
-    const ptrdiff_t lines = (columns + 15) / 16;
-    return 16 * (lines | 1);
-}
 
 // Philox 4x32-10, first word: draws.philox.
 uint32_t philox(uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3, uint64_t seed) {
@@ -42,76 +35,6 @@ Floats::Floats(size_t size)
 
 void Floats::Free::operator()(float* data) const { ::operator delete(data, std::align_val_t(64)); }
 
-// A parameter in padded rows, for as long as a call lasts.
-struct Network::Packed {
-    explicit Packed(const Parameter& parameter) : plain(parameter) {
-        matrix.ld = padded(plain.columns);
-        matrix.decays = plain.decays;
-        const size_t size = matrix.ld * plain.rows;
-        value = Floats(size);
-        gradient = Floats(size);
-        if (plain.first) first = Floats(size);
-        if (plain.second) second = Floats(size);
-        matrix.value = value.get();
-        matrix.gradient = gradient.get();
-        matrix.first = first.get();
-        matrix.second = second.get();
-    }
-
-    void load() const {
-        copy(plain.value, matrix.value, plain.columns, matrix.ld);
-        copy(plain.first, matrix.first, plain.columns, matrix.ld);
-        copy(plain.second, matrix.second, plain.columns, matrix.ld);
-    }
-
-    void store() const {
-        copy(matrix.value, plain.value, matrix.ld, plain.columns);
-        copy(matrix.first, plain.first, matrix.ld, plain.columns);
-        copy(matrix.second, plain.second, matrix.ld, plain.columns);
-    }
-
-    void copy(const float* from, float* to, ptrdiff_t ld_from, ptrdiff_t ld_to) const {
-        if (!from) return;
-        for (int row = 0; row < plain.rows; ++row)
-            std::memcpy(to + row * ld_to, from + row * ld_from, plain.columns * sizeof(float));
-    }
-
-    Parameter plain;
-    Matrix matrix;
-    Floats value, gradient, first, second;
-};
-
-struct Network::Layer {
-    Layer(const LayerSpec& layer_spec, bool is_first)
-        : spec(layer_spec), ld(padded(spec.fan_out)), ld_in(padded(spec.fan_in)) {
-        weight = std::make_unique<Packed>(spec.weight);
-        if (spec.bias.value) bias = std::make_unique<Packed>(spec.bias);
-        if (spec.norm != Norm::none) {
-            gamma = std::make_unique<Packed>(spec.gamma);
-            beta = std::make_unique<Packed>(spec.beta);
-            mean = Floats(ld);
-            variance = Floats(ld);
-        }
-        if (!is_first) transposed = Floats(static_cast<size_t>(spec.joined) * spec.fan_out * ld_in);
-    }
-
-    // Rows of segment j, the j-th of the positions that are joined: (fan_in, fan_out), and transposed.
-    float* weight_rows(int j) const { return weight->matrix.value + static_cast<ptrdiff_t>(j) * spec.fan_in * ld; }
-    float* transposed_rows(int j) const { return transposed.get() + static_cast<ptrdiff_t>(j) * spec.fan_out * ld_in; }
-
-    LayerSpec spec;
-    ptrdiff_t ld, ld_in;
-    int64_t positions = 1;  // L: rows for each context
-    int64_t rows = 0;       // R, of this batch
-    std::unique_ptr<Packed> weight, bias, gamma, beta;
-    Floats transposed;
-    Floats out, slope, dout;  // (R, fan_out); dout becomes the gradient before norm and activation
-    Floats xhat, rstd;
-    Floats mean, variance;  // of the batch, (fan_out,)
-    std::vector<float> count;
-    BatchNorm norm{};
-};
-
 Network::Network(const Kernels& kernels, Stream stream, NetworkSpec spec)
     : kernels_(kernels), stream_(stream), spec_(std::move(spec)) {
     if (spec_.embedding.value) {
@@ -135,8 +58,8 @@ void Network::resize(int batch) {
     if (batch == batch_size_) return;
     batch_size_ = 0;
     const Layer& first = *layers_[0];
-    const BatchShape shape{batch, spec_.context, first.spec.joined, spec_.vocab_size, spec_.dropout == 0};
-    batch_ = std::make_unique<Batch>(stream_, shape);
+    batch_ = make_batch(batch, spec_.dropout == 0);
+    unmerged_.reset();
     const size_t most_pairs = batch_->pair_id.size();
     table_ = Floats(most_pairs * first.ld);
     dtable_ = Floats(most_pairs * first.ld);
@@ -156,12 +79,19 @@ void Network::resize(int batch) {
     batch_size_ = batch;
 }
 
+std::unique_ptr<Batch> Network::make_batch(int batch, bool merges) const {
+    return std::make_unique<Batch>(
+        stream_, BatchShape{batch, spec_.context, layers_[0]->spec.joined, spec_.vocab_size, merges});
+}
+
 int64_t Network::run(const int64_t* positions, int64_t k, int batch, const double* rates, int64_t first_step,
-                     int64_t num_done, float* losses) {
+                     int64_t num_done, Measures measures, float* losses) {
     resize(batch);
     load();
     int64_t done = 0;
     for (; done < k; ++done) {
+        const bool is_measured = measures.every && (first_step + done) % measures.every == 0;
+        if (is_measured) measure_gradients(positions + done * batch, first_step + done, measures);
         batch_->read(positions + done * batch);
         losses[done] = forward(first_step + done);
         if (!std::isfinite(losses[done])) break;
@@ -177,6 +107,7 @@ int64_t Network::run(const int64_t* positions, int64_t k, int batch, const doubl
         rule.mean_scale = static_cast<float>(1 / (1 - std::pow(spec_.beta1, t)));
         rule.square_scale = static_cast<float>(1 / std::sqrt(1 - std::pow(spec_.beta2, t)));
         backward(rule);
+        if (is_measured) measure_updates(measures);
     }
     store();
     return done;
@@ -195,51 +126,66 @@ void Network::store() {
 // --- Forward ---
 
 float Network::forward(int64_t step) {
-    const Batch& batch = *batch_;
-    const Layer* below = nullptr;
     for (size_t l = 0; l < layers_.size(); ++l) {
-        Layer& layer = *layers_[l];
-        const LayerSpec& spec = layer.spec;
-        layer.rows = batch.num_rows * layer.positions;
-        for (int u = 0; u < batch.num_rows; ++u)
-            std::fill_n(&layer.count[u * layer.positions], layer.positions, batch.count[u]);
-        if (!below) {
-            first_forward(layer);
-        } else {
-            for (int j = 0; j < spec.joined; ++j) {
-                const Left input{below->out.get() + j * below->ld, spec.joined * below->ld, 1};
-                const Begin bias{layer.bias ? layer.bias->matrix.value : nullptr, 0};
-                const Begin begin = j ? Begin{layer.out.get(), layer.ld} : bias;
-                kernels_.product(input, layer.weight_rows(j), layer.ld, begin, layer.out.get(), layer.ld, layer.rows,
-                                 spec.fan_in, spec.fan_out);
-            }
-        }
-        if (spec.norm == Norm::batch) {
-            const float n = static_cast<float>(batch_size_ * layer.positions);
-            layer.norm = {layer.gamma->matrix.value, layer.beta->matrix.value,   layer.mean.get(),
-                          layer.variance.get(),      layer.rstd.get(),           n,
-                          spec_.norm_correction,     spec_.norm_epsilon};
-            kernels_.batch_norm(layer.norm, layer.count.data(), layer.out.get(), layer.xhat.get(), layer.ld, layer.rows,
-                                spec.fan_out);
-        } else if (spec.norm == Norm::layer) {
-            kernels_.layer_norm(layer.gamma->matrix.value, layer.beta->matrix.value, 1e-5f, layer.out.get(),
-                                layer.xhat.get(), layer.rstd.get(), layer.ld, layer.rows, spec.fan_out);
-        }
-        if (spec.activation != Activation::none) {
-            Dropout dropout{0, 0, 1};
-            if (spec_.dropout > 0) {
-                dropout.key = philox(static_cast<uint32_t>(step), static_cast<uint32_t>(step >> 32),
-                                     static_cast<uint32_t>(l), 1, spec_.dropout_seed);
-                dropout.threshold =
-                    static_cast<uint32_t>(std::min<uint64_t>(static_cast<uint64_t>(spec_.dropout * 4294967296.0), UINT32_MAX));
-                dropout.scale = static_cast<float>(1 / (1 - spec_.dropout));
-            }
-            kernels_.activate(spec.activation, dropout, layer.out.get(), layer.slope.get(), layer.ld, layer.rows,
-                              spec.fan_out);
-        }
-        below = &layer;
+        preactivate(l);
+        activate(l, step);
     }
-    // The logits become their gradient; the loss is the mean of log(sum exp) minus the target's logit.
+    return loss();
+}
+
+// Linear and norm.
+void Network::preactivate(size_t l) {
+    const Batch& batch = *batch_;
+    Layer& layer = *layers_[l];
+    const LayerSpec& spec = layer.spec;
+    layer.rows = batch.num_rows * layer.positions;
+    for (int u = 0; u < batch.num_rows; ++u)
+        std::fill_n(&layer.count[u * layer.positions], layer.positions, batch.count[u]);
+    if (l == 0) {
+        first_forward(layer);
+    } else {
+        const Layer& below = *layers_[l - 1];
+        for (int j = 0; j < spec.joined; ++j) {
+            const Left input{below.out.get() + j * below.ld, spec.joined * below.ld, 1};
+            const Begin bias{layer.bias ? layer.bias->matrix.value : nullptr, 0};
+            const Begin begin = j ? Begin{layer.out.get(), layer.ld} : bias;
+            kernels_.product(input, layer.weight_rows(j), layer.ld, begin, layer.out.get(), layer.ld, layer.rows,
+                             spec.fan_in, spec.fan_out);
+        }
+    }
+    if (spec.norm == Norm::batch) {
+        const float n = static_cast<float>(batch_size_ * layer.positions);
+        layer.norm = {layer.gamma->matrix.value, layer.beta->matrix.value,   layer.mean.get(),
+                      layer.variance.get(),      layer.rstd.get(),           n,
+                      spec_.norm_correction,     spec_.norm_epsilon};
+        kernels_.batch_norm(layer.norm, layer.count.data(), layer.out.get(), layer.xhat.get(), layer.ld, layer.rows,
+                            spec.fan_out);
+    } else if (spec.norm == Norm::layer) {
+        kernels_.layer_norm(layer.gamma->matrix.value, layer.beta->matrix.value, 1e-5f, layer.out.get(),
+                            layer.xhat.get(), layer.rstd.get(), layer.ld, layer.rows, spec.fan_out);
+    }
+}
+
+// In place; the head has no nonlinearity.
+void Network::activate(size_t l, int64_t step) {
+    Layer& layer = *layers_[l];
+    const LayerSpec& spec = layer.spec;
+    if (spec.activation == Activation::none) return;
+    Dropout dropout{0, 0, 1};
+    if (spec_.dropout > 0) {
+        dropout.key = philox(static_cast<uint32_t>(step), static_cast<uint32_t>(step >> 32),
+                             static_cast<uint32_t>(l), 1, spec_.dropout_seed);
+        dropout.threshold =
+            static_cast<uint32_t>(std::min<uint64_t>(static_cast<uint64_t>(spec_.dropout * 4294967296.0), UINT32_MAX));
+        dropout.scale = static_cast<float>(1 / (1 - spec_.dropout));
+    }
+    kernels_.activate(spec.activation, dropout, layer.out.get(), layer.slope.get(), layer.ld, layer.rows,
+                      spec.fan_out);
+}
+
+// The logits become their gradient; the loss is the mean of log(sum exp) minus the target's logit.
+float Network::loss() {
+    const Batch& batch = *batch_;
     Layer& head = *layers_.back();
     double total = 0;
     for (int i = 0; i < batch_size_; ++i) total -= head.out.get()[batch.row_of_example[i] * head.ld + batch.target[i]];
@@ -294,22 +240,14 @@ void Network::remember_statistics() {
 // --- Backward ---
 
 void Network::backward(const Rule& rule) {
+    const Rule* now = spec_.clip > 0 ? nullptr : &rule;  // with clipping, all gradients come before the first update
     for (size_t l = layers_.size(); l-- > 0;) {
         Layer& layer = *layers_[l];
         const LayerSpec& spec = layer.spec;
         float* dout = l + 1 < layers_.size() ? layer.dout.get() : layer.out.get();
-        if (spec.norm == Norm::batch) {
-            kernels_.batch_norm_backward(layer.norm, layer.count.data(), dout, layer.xhat.get(),
-                                         layer.gamma->matrix.gradient, layer.beta->matrix.gradient, layer.ld, layer.rows,
-                                         spec.fan_out);
-        } else if (spec.norm == Norm::layer) {
-            kernels_.layer_norm_backward(layer.gamma->matrix.value, layer.rstd.get(), dout, layer.xhat.get(),
-                                         layer.gamma->matrix.gradient, layer.beta->matrix.gradient, layer.ld, layer.rows,
-                                         spec.fan_out);
-        }
-        if (layer.bias) kernels_.column_sums(dout, layer.ld, layer.bias->matrix.gradient, layer.rows, spec.fan_out);
+        norm_backward(layer, dout);
         if (l == 0) {
-            first_backward(layer, rule);
+            first_backward(layer, now);
         } else {
             Layer& below = *layers_[l - 1];
             const ptrdiff_t ld_joined = spec.joined * below.ld;
@@ -319,15 +257,30 @@ void Network::backward(const Rule& rule) {
                                        below.slope.get() + j * below.ld, below.dout.get() + j * below.ld, ld_joined,
                                        layer.rows, spec.fan_out, spec.fan_in);
             for (int j = 0; j < spec.joined; ++j)
-                weight_step(layer, j, {below.out.get() + j * below.ld, 1, ld_joined}, dout, layer.rows, rule);
+                weight_step(layer, j, {below.out.get() + j * below.ld, 1, ld_joined}, dout, layer.rows, now);
         }
         for (Packed* parameter : {layer.bias.get(), layer.gamma.get(), layer.beta.get()})
-            if (parameter) step(*parameter, rule);
+            if (parameter) step(*parameter, now);
     }
     if (spec_.clip > 0) clipped_steps(rule);
 }
 
-void Network::first_backward(Layer& layer, const Rule& rule) {
+// From the gradient of what norm and bias made to that of what came in; their own gradients are kept.
+void Network::norm_backward(Layer& layer, float* dout) {
+    const LayerSpec& spec = layer.spec;
+    if (spec.norm == Norm::batch) {
+        kernels_.batch_norm_backward(layer.norm, layer.count.data(), dout, layer.xhat.get(),
+                                     layer.gamma->matrix.gradient, layer.beta->matrix.gradient, layer.ld, layer.rows,
+                                     spec.fan_out);
+    } else if (spec.norm == Norm::layer) {
+        kernels_.layer_norm_backward(layer.gamma->matrix.value, layer.rstd.get(), dout, layer.xhat.get(),
+                                     layer.gamma->matrix.gradient, layer.beta->matrix.gradient, layer.ld, layer.rows,
+                                     spec.fan_out);
+    }
+    if (layer.bias) kernels_.column_sums(dout, layer.ld, layer.bias->matrix.gradient, layer.rows, spec.fan_out);
+}
+
+void Network::first_backward(Layer& layer, const Rule* rule) {
     const Batch& batch = *batch_;
     const LayerSpec& spec = layer.spec;
     const float* dout = layers_.size() > 1 ? layer.dout.get() : layer.out.get();
@@ -359,9 +312,9 @@ void Network::first_backward(Layer& layer, const Rule& rule) {
     step(*embedding_, rule);
 }
 
-// The rows of the weight that belong to one segment: their gradient is inputᵀ dout. Without clipping it goes from the
-// registers in which it was summed straight into the update.
-void Network::weight_step(Layer& layer, int segment, Left input, const float* dout, int64_t rows, const Rule& rule) {
+// The rows of the weight that belong to one segment: their gradient is inputᵀ dout. It goes from the registers in which
+// it was summed straight into the update; without a rule it is kept.
+void Network::weight_step(Layer& layer, int segment, Left input, const float* dout, int64_t rows, const Rule* rule) {
     const LayerSpec& spec = layer.spec;
     const Matrix& weight = layer.weight->matrix;
     const ptrdiff_t first_row = static_cast<ptrdiff_t>(segment) * spec.fan_in;
@@ -374,12 +327,12 @@ void Network::weight_step(Layer& layer, int segment, Left input, const float* do
         begin = {gradient, weight.ld};
     }
     const Left rest{input.data + r * input.term, 1, input.term};
-    if (spec_.clip > 0) {
+    if (!rule) {
         kernels_.product(rest, dout + r * layer.ld, layer.ld, begin, gradient, weight.ld, spec.fan_in, rows - r,
                          spec.fan_out);
         return;
     }
-    kernels_.product_update(rest, dout + r * layer.ld, layer.ld, begin, weight, first_row, rule, spec.fan_in, rows - r,
+    kernels_.product_update(rest, dout + r * layer.ld, layer.ld, begin, weight, first_row, *rule, spec.fan_in, rows - r,
                             spec.fan_out);
     transpose(layer, segment);
 }
@@ -391,9 +344,8 @@ void Network::transpose(Layer& layer, int segment) {
                        layer.spec.fan_in, layer.spec.fan_out);
 }
 
-void Network::step(Packed& parameter, const Rule& rule) {
-    if (spec_.clip > 0) return;
-    kernels_.update(parameter.matrix, rule, 1.0f, parameter.plain.rows, parameter.plain.columns);
+void Network::step(Packed& parameter, const Rule* rule) {
+    if (rule) kernels_.update(parameter.matrix, *rule, 1.0f, parameter.plain.rows, parameter.plain.columns);
 }
 
 // With clipping all gradients must be known before the first update.

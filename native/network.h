@@ -44,6 +44,18 @@ struct NetworkSpec {
     std::vector<LayerSpec> layers;
 };
 
+// Which steps are measured, those whose number is a multiple of `every` (0: none), and where the next one's row goes.
+struct Measures {
+    int64_t every = 0;
+    float saturation_threshold = 0;
+    float* numbers = nullptr;    // OF_LAYER for each layer, then OF_PARAMETER for each parameter
+    uint8_t* is_dead = nullptr;  // for each unit of each layer
+
+    // As in moreish/statistics.py.
+    enum OfLayer { MEAN, STD, PREACTIVATION_MEAN, PREACTIVATION_STD, SATURATION, GRADIENT_MEAN, GRADIENT_STD, OF_LAYER };
+    enum OfParameter { VALUE_STD, OF_GRADIENT_MEAN, OF_GRADIENT_STD, UPDATE_STD, OF_PARAMETER };
+};
+
 // Floats from a multiple of 64 bytes, all zero.
 class Floats {
 public:
@@ -66,30 +78,42 @@ public:
     // Carries out up to k steps on positions (k, B); losses (k,) receives each step's loss. Returns the number of steps
     // that were carried out: if it is below k, losses[it] is not finite.
     int64_t run(const int64_t* positions, int64_t k, int batch, const double* rates, int64_t first_step,
-                int64_t num_done, float* losses);
+                int64_t num_done, Measures measures, float* losses);
 
 private:
     struct Packed;
     struct Layer;
 
     void resize(int batch);
+    std::unique_ptr<Batch> make_batch(int batch, bool merges) const;
     void load();
     void store();
     float forward(int64_t step);
-    void backward(const Rule& rule);
+    void preactivate(size_t l);
+    void activate(size_t l, int64_t step);
+    float loss();
     void first_forward(Layer& layer);
-    void first_backward(Layer& layer, const Rule& rule);
-    void weight_step(Layer& layer, int segment, Left input, const float* dout, int64_t rows, const Rule& rule);
+    void backward(const Rule& rule);
+    void norm_backward(Layer& layer, float* dout);
+    // Without a rule (nullptr) the gradients are kept, and nothing moves.
+    void first_backward(Layer& layer, const Rule* rule);
+    void weight_step(Layer& layer, int segment, Left input, const float* dout, int64_t rows, const Rule* rule);
+    void step(Packed& parameter, const Rule* rule);
     void transpose(Layer& layer, int segment);
-    void step(Packed& parameter, const Rule& rule);
     void clipped_steps(const Rule& rule);
     void remember_statistics();
+    // statistics.cpp
+    void measure_gradients(const int64_t* positions, int64_t step, const Measures& measures);
+    void measure_forward(int64_t step, const Measures& measures);
+    void measure_backward(const Measures& measures);
+    void measure_updates(Measures& measures);
 
     const Kernels& kernels_;
     Stream stream_;
     NetworkSpec spec_;
     int batch_size_ = 0;
     std::unique_ptr<Batch> batch_;
+    std::unique_ptr<Batch> unmerged_;  // the same examples, each a row; made when it is needed
     std::unique_ptr<Packed> embedding_;
     std::vector<std::unique_ptr<Layer>> layers_;
     std::vector<Packed*> parameters_;

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from moreish.corpus import Corpus, contexts, read_corpus
 from moreish.draws import dropout_mask, seed_for
 from moreish.engines import Engine, build_engine
+from moreish.engines.contract import OptimizerSpec
+from moreish.engines.native import NativeEngine, levels
 from moreish.models.conventions import CONVENTIONS
 from moreish.models.mlp import MLP
 from moreish.recipe import EngineName, Recipe
@@ -36,8 +38,14 @@ def build(name: EngineName, recipe: Recipe, corpus: Corpus) -> Engine:
     return build_engine(recipe.with_changes(engine=name), module_of(recipe, corpus), corpus).engine
 
 
+def build_native(level: str, recipe: Recipe, corpus: Corpus) -> Engine:
+    weights = {name: tensor.numpy() for name, tensor in module_of(recipe, corpus).state_dict().items()}
+    return NativeEngine(recipe, weights, OptimizerSpec.from_recipe(recipe, weights), corpus, level)
+
+
 ENGINES = [
     *(pytest.param(partial(build, name), id=name) for name in ("autograd", "manual")),
+    *(pytest.param(partial(build_native, level), id=f"native-{level}") for level in levels()),
 ]
 
 

@@ -19,6 +19,7 @@ from moreish.errors import RecipeError, RunError
 from moreish.observers import ChunkDone, Event, Stop
 from moreish.storage import load_arrays
 from moreish.training.checkpoint import CHECKPOINT_FILE
+from moreish.training.measured import STATISTICS_FILE
 
 SMALL = {"context": 3, "embedding": 4, "hidden": (12,), "batch": 8, "learning_rate": 0.01}
 
@@ -44,7 +45,7 @@ class InterruptAt:
 
 
 def assert_same_end(run: moreish.Run, other: moreish.Run) -> None:
-    for file in (CHECKPOINT_FILE, "model.safetensors"):
+    for file in (CHECKPOINT_FILE, "model.safetensors", STATISTICS_FILE):
         arrays, _ = load_arrays(run.path / file)
         others, _ = load_arrays(other.path / file)
         assert arrays.keys() == others.keys()

@@ -63,6 +63,20 @@ class Network:
         clip: float,
     ) -> None: ...
     def run(
-        self, positions: NDArray[np.int64], rates: NDArray[np.float64], first_step: int, num_done: int
+        self,
+        positions: NDArray[np.int64],
+        rates: NDArray[np.float64],
+        first_step: int,
+        num_done: int,
+        every: int,
+        saturation_threshold: float,
+        numbers: NDArray[np.float32],
+        is_dead: NDArray[np.uint8],
     ) -> tuple[NDArray[np.float32], float | None]:
-        """The losses of the steps carried out, and the one that was not finite, if any."""
+        """The losses of the steps carried out, and the one that was not finite, if any.
+
+        Args:
+            every: steps whose number is a multiple of it are measured; 0 for none.
+            numbers: receives a row for each: 7 of each layer, 4 of each parameter, as native/network.h names them.
+            is_dead: likewise, one of each unit of each layer.
+        """

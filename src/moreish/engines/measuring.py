@@ -1,7 +1,7 @@
 """What an engine measures of a step, as rows of `Statistics`: the definitions in NumPy, which native/ compiles."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,6 +81,41 @@ def parameter_rows(before: Mapping[str, Array], gradients: Mapping[str, Array], 
             f"parameters/{name}/update_std": mean_and_std(after[name] - value)[1],
         }
     return row
+
+
+class Sheet:
+    """Where the kernels write what they measure in one call, in the order of `Measures` in native/network.h.
+
+    Args:
+        units: H of each layer, by name.
+        parameters: names.
+        first_step, num_steps: of the call.
+        every: steps whose number is a multiple of it have a row; None for no step.
+    """
+
+    _OF_LAYER = (
+        *("mean", "std", "preactivation_mean", "preactivation_std", "saturation"),
+        *("gradient_mean", "gradient_std"),
+    )
+    _OF_PARAMETER = ("std", "gradient_mean", "gradient_std", "update_std")
+
+    def __init__(
+        self, units: Mapping[str, int], parameters: Sequence[str], first_step: int, num_steps: int, every: int | None
+    ) -> None:
+        steps = np.arange(first_step, first_step + num_steps)
+        self._steps = steps[:0] if every is None else steps[steps % every == 0]
+        self._units = units
+        self._names = [f"layers/{layer}/{measure}" for layer in units for measure in self._OF_LAYER]
+        self._names += [f"parameters/{name}/{measure}" for name in parameters for measure in self._OF_PARAMETER]
+        self.numbers: NDArray[np.float32] = np.empty((len(self._steps), len(self._names)), np.float32)
+        self.is_dead: NDArray[np.uint8] = np.empty((len(self._steps), sum(units.values())), np.uint8)
+
+    def statistics(self) -> Statistics:
+        """What was written, where all steps of the call were carried out."""
+        arrays = {name: self.numbers[:, column] for column, name in enumerate(self._names)}
+        parts = np.split(self.is_dead.view(np.bool_), np.cumsum([*self._units.values()])[:-1], axis=1)
+        arrays |= {f"layers/{layer}/is_dead": part for layer, part in zip(self._units, parts, strict=True)}
+        return Statistics.from_arrays({"steps": self._steps} | arrays)
 
 
 def mean_and_std(array: Array) -> tuple[float, float]:

@@ -10,8 +10,10 @@ from moreish.backprop.network import Layer, layers_of
 from moreish.corpus import Corpus
 from moreish.draws import seed_for
 from moreish.engines.contract import ChunkResult, OptimizerSpec
+from moreish.engines.measuring import Sheet
 from moreish.engines.updates import KEPT
 from moreish.errors import EngineError, InputError, ShapeError
+from moreish.measures import SATURATION_THRESHOLD
 from moreish.models.conventions import CONVENTIONS
 from moreish.models.joining import num_joined
 from moreish.recipe import Recipe
@@ -82,6 +84,11 @@ class NativeEngine:
             f"{name}/{key}": np.zeros_like(weights[name]) for key in KEPT[optimizer.kind] for name in parameters
         }
         self._check_arrays()
+        # In the order in which the kernels have them.
+        self._units = {place.name: weights[f"{place.name}.linear.weight"].shape[1] for place in layers_of(recipe)}
+        parts = ("linear.weight", "linear.bias", "norm.weight", "norm.bias")
+        names = ["embedding.weight", *(f"{layer}.{part}" for layer in self._units for part in parts)]
+        self._parameters = [name for name in names if name in weights]
         self._network = self._build(_native, optimizer, vocab_size, level)
 
     def run(
@@ -90,9 +97,14 @@ class NativeEngine:
         positions = np.ascontiguousarray(positions, np.int64)
         rates = np.ascontiguousarray(rates, np.float64)
         self._check_positions(positions, rates)
-        losses, failed_loss = self._network.run(positions, rates, first_step, self._num_done)
+        sheet = Sheet(self._units, self._parameters, first_step, len(rates), every)
+        losses, failed_loss = self._network.run(
+            *(positions, rates, first_step, self._num_done),
+            *(every or 0, SATURATION_THRESHOLD, sheet.numbers, sheet.is_dead),
+        )
         self._num_done += len(losses)
-        return ChunkResult(losses, failed_loss)
+        statistics = None if every is None else sheet.statistics().before(first_step + len(losses))
+        return ChunkResult(losses, failed_loss, statistics)
 
     def weights(self) -> dict[str, NDArray[Any]]:
         return dict(self._weights)
