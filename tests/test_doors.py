@@ -9,7 +9,7 @@ import pytest
 
 import moreish
 
-HEAVY = ("torch", "numpy", "safetensors", "rich", "rapidfuzz")
+HEAVY = ("torch", "numpy", "matplotlib", "safetensors", "rich", "rapidfuzz")
 
 
 def loaded_by(program: str) -> set[str]:

@@ -18,12 +18,24 @@ if TYPE_CHECKING:
     from moreish.errors import MoreishError
     from moreish.generation import Model, load
     from moreish.recipe import Recipe
+    from moreish.sharing import plot
     from moreish.statistics import Statistics
     from moreish.training import Run, train
 
 __version__ = "0.1.0"
 
-__all__ = ["Model", "MoreishError", "Recipe", "Run", "Statistics", "__version__", "compare_gradients", "load", "train"]
+__all__ = [
+    "Model",
+    "MoreishError",
+    "Recipe",
+    "Run",
+    "Statistics",
+    "__version__",
+    "compare_gradients",
+    "load",
+    "plot",
+    "train",
+]
 
 _ROOMS: dict[str, str] = {
     "Model": "moreish.generation",
@@ -33,6 +45,7 @@ _ROOMS: dict[str, str] = {
     "Statistics": "moreish.statistics",
     "compare_gradients": "moreish.backprop.comparing",
     "load": "moreish.generation",
+    "plot": "moreish.sharing",
     "train": "moreish.training",
 }
 

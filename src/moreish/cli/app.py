@@ -14,6 +14,7 @@ from moreish.cli.evaluate import evaluate
 from moreish.cli.exercise import exercise
 from moreish.cli.flags import in_flags
 from moreish.cli.generate import generate
+from moreish.cli.plot import plot
 from moreish.cli.printing import say
 from moreish.cli.reproduce import reproduce
 from moreish.cli.score import score
@@ -73,7 +74,7 @@ def _describe(
     """
 
 
-for _command in (train, generate, score, evaluate, data, reproduce):
+for _command in (train, generate, score, evaluate, data, plot, reproduce):
     app.command()(_command)
 app.add_typer(exercise, name="exercise")
 
