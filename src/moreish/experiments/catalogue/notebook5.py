@@ -84,7 +84,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     ),
     Experiment(
         id="word-level",
-        what="a network on words, beside Kneser-Ney on the same words",
+        what="a network on words, beside counting them",
         source="notebook 5 (Bengio et al. 2003)",
         data="tinyshakespeare",
         measure="words.word_level",
