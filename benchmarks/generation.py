@@ -1,19 +1,25 @@
-"""Names per second: `Model.generate` against the notebook's loop of one character at a time.
+"""Names per second: NumPy, C++ and `Model.generate` against the notebook's loop of one character at a time.
 
-Protocol: one core (the process pins itself where the system allows it) and one thread; the same weights for both
+Protocol: one core (the process pins itself where the system allows it) and one thread; the same weights for all
 (context 3, embedding 10, hidden 200, 27 symbols), trained briefly on the bundled names, so that names have their usual
-length. Each round times one request of 10,000 names (repeats allowed) and one loop of 300 names, in turn, so that a
-busy moment meets both; medians over the rounds, and the ratio's range.
+length. Each round times every row in turn, so that a busy moment meets all; the first round warms up. Medians over the
+rounds, and the median and range of the ratio to the loop of the same round.
 
-    python benchmarks/generation.py [--rounds 9]
+"forgotten" begins with an empty memory of contexts, "remembered" with the one that rounds before have filled.
+The command line is timed with starting, loading and writing the file, in fewer rounds.
+
+    python benchmarks/generation.py [--rounds 9] [--command-rounds 3]
 """
 
 import argparse
 import os
 import platform
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +28,9 @@ from threadpoolctl import threadpool_limits
 from torch.nn import functional as F
 
 import moreish
+from moreish.generation import Request
+from moreish.generation.draw import begin, draw_items
+from moreish.generation.walk import Walker, can_walk
 from moreish.storage import load_model
 
 NUM_NAMES = 10_000
@@ -51,39 +60,90 @@ def loop(weights: dict[str, torch.Tensor], context: int, num_names: int, generat
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--command-rounds", type=int, default=3)
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
     threadpool_limits(1)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-
-    with tempfile.TemporaryDirectory() as directory:
-        recipe = moreish.Recipe(context=3, embedding=10, hidden=(200,), activation="tanh", steps=3_000)
-        run = moreish.train(out=Path(directory) / "run", recipe=recipe)
-        model = moreish.load(run)
-        weights = load_model(run).weights
-    tensors = {name: torch.from_numpy(array) for name, array in weights.items()}
-    generator = torch.Generator().manual_seed(1)
-
-    ours, loops, lengths = [], [], []
-    for number in range(rounds + 1):
-        began = time.perf_counter()
-        items = model.generate(NUM_NAMES, allow_repeats=True, seed=number)
-        ours.append(NUM_NAMES / (time.perf_counter() - began))
-        began = time.perf_counter()
-        num_characters = loop(tensors, 3, NUM_LOOP_NAMES, generator)
-        loops.append(NUM_LOOP_NAMES / (time.perf_counter() - began))
-        lengths.append((np.mean([len(item.text) + 1 for item in items]), num_characters / NUM_LOOP_NAMES))
-    ours, loops, lengths = ours[1:], loops[1:], lengths[1:]  # the first round warms up
-    ratios = [mine / theirs for mine, theirs in zip(ours, loops, strict=True)]
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = "1"  # of the command line's processes
 
     print(
         f"{platform.machine()}, Python {platform.python_version()}, NumPy {np.__version__}, PyTorch {torch.__version__}"
     )
-    print(f"characters a name, boundary included: {np.mean(lengths, axis=0).round(2).tolist()} (generate, loop)")
-    print(f"generate: {statistics.median(ours):>9,.0f} names/s   {min(ours):,.0f} to {max(ours):,.0f}")
-    print(f"loop:     {statistics.median(loops):>9,.0f} names/s   {min(loops):,.0f} to {max(loops):,.0f}")
-    print(f"ratio:    {statistics.median(ratios):>9.1f}           {min(ratios):.1f} to {max(ratios):.1f}")
+    with tempfile.TemporaryDirectory() as directory:
+        recipe = moreish.Recipe(context=3, embedding=10, hidden=(200,), activation="tanh", steps=3_000)
+        run = moreish.train(out=Path(directory) / "run", recipe=recipe).path
+        compare(rows_of(run), arguments.rounds)
+        time_command(run, Path(directory) / "names.txt", arguments.command_rounds)
+
+
+def rows_of(run: Path) -> dict[str, tuple[int, Callable[[int], object]]]:
+    """Of each row how many names it draws, and how, given a seed."""
+    model = moreish.load(run)
+    predictor = model.predictor
+    tensors = {name: torch.from_numpy(array) for name, array in load_model(run).weights.items()}
+    generator = torch.Generator().manual_seed(1)
+    beginning = begin(predictor, np.zeros(1, np.int64), np.zeros(0, np.int64), has_boundary=True)
+    items = np.arange(NUM_NAMES)
+
+    def request(seed: int) -> Request:
+        return Request(seed=seed, allow_repeats=True).for_lines()
+
+    rows: dict[str, tuple[int, Callable[[int], object]]] = {
+        "the notebook's loop": (NUM_LOOP_NAMES, lambda seed: loop(tensors, 3, NUM_LOOP_NAMES, generator)),
+        "NumPy": (NUM_NAMES, lambda seed: draw_items(predictor, beginning, request(seed), items)),
+    }
+    if can_walk(predictor):
+        kept = Walker(predictor)
+        rows |= {
+            "C++, forgotten": (NUM_NAMES, lambda seed: Walker(predictor).draw(beginning, request(seed), items)),
+            "C++, remembered": (NUM_NAMES, lambda seed: kept.draw(beginning, request(seed), items)),
+        }
+    rows["Model.generate, forgotten"] = (
+        NUM_NAMES,
+        lambda seed: moreish.load(run).generate(NUM_NAMES, allow_repeats=True, seed=seed),
+    )
+    rows["Model.generate, remembered"] = (
+        NUM_NAMES,
+        lambda seed: model.generate(NUM_NAMES, allow_repeats=True, seed=seed),
+    )
+    rows["Model.generate, new only"] = (NUM_NAMES, lambda seed: model.generate(NUM_NAMES, new_only=True, seed=seed))
+    return rows
+
+
+def compare(rows: dict[str, tuple[int, Callable[[int], object]]], num_rounds: int) -> None:
+    rates: dict[str, list[float]] = {name: [] for name in rows}
+    for seed in range(num_rounds + 1):
+        for name, (num_names, draw) in rows.items():
+            began = time.perf_counter()
+            draw(seed)
+            rates[name].append(num_names / (time.perf_counter() - began))
+    loops = rates["the notebook's loop"][1:]
+    print(f"{'':<28}{'names/s':>12}{'times the loop':>16}   range")
+    for name, with_warmup in rates.items():
+        measured = with_warmup[1:]
+        ratios = [ours / theirs for ours, theirs in zip(measured, loops, strict=True)]
+        spread = f"{min(ratios):,.1f} to {max(ratios):,.1f}"
+        print(f"{name:<28}{statistics.median(measured):>12,.0f}{statistics.median(ratios):>16,.1f}   {spread}")
+
+
+def time_command(run: Path, file: Path, num_rounds: int) -> None:
+    """`moreish generate` in a process of its own: ten names, and a million into a file."""
+    for num_names, repeats in ((10, 5 * num_rounds), (1_000_000, num_rounds)):
+        command = [sys.executable, "-m", "moreish", "generate", str(run), "-n", str(num_names), "--allow-repeats"]
+        seconds = []
+        for _ in range(repeats):
+            with file.open("wb") as output:
+                began = time.perf_counter()
+                subprocess.run(command, stdout=output, check=True)
+                seconds.append(time.perf_counter() - began)
+        median = statistics.median(seconds)
+        print(
+            f"moreish generate -n {num_names}: {median:.2f} s ({min(seconds):.2f} to {max(seconds):.2f}, "
+            f"{repeats} times), {num_names / median:,.0f} names/s"
+        )
 
 
 if __name__ == "__main__":

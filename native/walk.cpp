@@ -3,11 +3,14 @@
 // of all such contexts at once, and the items walk on. What a context gives is kept, for other items and other calls.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/shared_ptr.h>
 
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "philox.h"
@@ -16,6 +19,8 @@ namespace nb = nanobind;
 using namespace nb::literals;
 
 namespace {
+
+constexpr int64_t SYMBOLS_A_CALL = 1 << 22;  // a fraction of a second; between two calls Python sees a Ctrl-C
 
 using Rows = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Ids = nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
@@ -30,7 +35,11 @@ nb::ndarray<nb::numpy, T> to_numpy(std::unique_ptr<T[]> data, std::vector<size_t
 // it is drawn, with the boundary and, where items have a least length, without. The last rows may still be unknown.
 class Memory {
 public:
-    Memory(int vocab_size, int context, int64_t most_rows) : V(vocab_size), T(context), most_rows_(most_rows) { clear(); }
+    Memory(int vocab_size, int context, int64_t most_rows, bool has_sums_without_boundary)
+        : V(vocab_size), T(context), most_rows_(most_rows), has_sums_without_boundary_(has_sums_without_boundary) {
+        if (V < 1 || V > 1 << 16 || T < 0) throw nb::value_error("a vocabulary or a context beyond what 16 bits name");
+        clear();
+    }
 
     const int V, T;
 
@@ -51,6 +60,7 @@ public:
 
     bool is_known(int64_t row) const { return row < num_known_; }
     const double* log_probabilities(int64_t row) const { return &log_probabilities_[row * V]; }
+    bool has_sums_without_boundary() const { return has_sums_without_boundary_; }
     const double* sums(int64_t row, bool is_boundary_forbidden) const {
         return &(is_boundary_forbidden ? sums_without_boundary_ : sums_)[row * V];
     }
@@ -63,11 +73,13 @@ public:
         return to_numpy(std::move(ids), {m, static_cast<size_t>(T)});
     }
 
-    // (m, V) each, in the order of `unknown`; the last may be empty where items have no least length.
+    // (m, V) each, in the order of `unknown`; the last (0, V) where items have no least length.
     void learn(Rows log_probabilities, Rows sums, Rows sums_without_boundary) {
         const int64_t m = num_rows_ - num_known_;
-        for (const Rows* rows : {&log_probabilities, &sums})
-            if (static_cast<int64_t>(rows->shape(0)) != m || rows->shape(1) != static_cast<size_t>(V))
+        const int64_t num_without = has_sums_without_boundary_ ? m : 0;
+        for (const auto& [rows, expected] : {std::pair{&log_probabilities, m}, {&sums, m},
+                                             {&sums_without_boundary, num_without}})
+            if (static_cast<int64_t>(rows->shape(0)) != expected || rows->shape(1) != static_cast<size_t>(V))
                 throw nb::value_error("rows do not fit what was asked for");
         if (num_known_ + m > most_rows_ && num_known_ > 0) forget_known();
         log_probabilities_.insert(log_probabilities_.end(), log_probabilities.data(), log_probabilities.data() + m * V);
@@ -107,6 +119,7 @@ private:
     }
 
     const int64_t most_rows_;
+    const bool has_sums_without_boundary_;
     int64_t num_rows_ = 0, num_known_ = 0;
     std::vector<int64_t> slots_;  // open addressing: the row, or -1
     std::vector<uint16_t> keys_;  // (rows, T)
@@ -128,6 +141,11 @@ public:
         : memory_(std::move(memory)), seed_(seed), start_(start), limit_(limit), min_length_(min_length),
           has_boundary_(has_boundary) {
         if (static_cast<int>(seen.size()) != memory_->T) throw nb::value_error("a context of another length");
+        for (size_t t = 0; t < seen.size(); ++t)
+            if (seen(t) < 0 || seen(t) >= memory_->V) throw nb::value_error("an id that is not in the vocabulary");
+        if (has_boundary && start < min_length && !memory_->has_sums_without_boundary())
+            throw nb::value_error("a least length, and a memory without sums for it");
+        if (start < 0 || start > limit) throw nb::value_error("a prefix longer than the limit");
         memory_->forget_unknown();
         numbers_.assign(numbers.data(), numbers.data() + numbers.size());
         Item first;
@@ -139,15 +157,18 @@ public:
             for (size_t i = 0; i < items_.size(); ++i) growing_.push_back(i);
     }
 
-    // Every item goes on to its end, or to a context that is not known; returns those contexts, (m, T).
-    nb::ndarray<nb::numpy, int64_t> advance() {
+    // Every item goes on to its end, or to a context that is not known; returns those contexts, (m, T), none of them
+    // where only the call has lasted long enough, or nothing when all have ended.
+    std::optional<nb::ndarray<nb::numpy, int64_t>> advance() {
         {
             nb::gil_scoped_release released;
+            int64_t budget = SYMBOLS_A_CALL;
             size_t kept = 0;
             for (size_t i : growing_)
-                if (!has_ended(items_[i], static_cast<uint64_t>(numbers_[i]))) growing_[kept++] = i;
+                if (!has_ended(items_[i], static_cast<uint64_t>(numbers_[i]), budget)) growing_[kept++] = i;
             growing_.resize(kept);
         }
+        if (growing_.empty()) return std::nullopt;
         return memory_->unknown();
     }
 
@@ -173,21 +194,23 @@ public:
     }
 
 private:
-    bool has_ended(Item& item, uint64_t number) {
+    bool has_ended(Item& item, uint64_t number, int64_t& budget) {
         const int V = memory_->V, T = memory_->T;
-        for (;;) {
+        for (;; --budget) {
+            if (budget <= 0) return false;
             const int64_t row = memory_->row_of(item.ids.data() + item.ids.size() - T);
             if (!memory_->is_known(row)) return false;
             const int64_t position = start_ + static_cast<int64_t>(item.ids.size()) - T;
             if (position == start_ || position % 4 == 0)
                 moreish::philox(static_cast<uint32_t>(position / 4), static_cast<uint32_t>(number),
                                 static_cast<uint32_t>(number >> 32), 0, seed_, item.words);
-            const double* sums = memory_->sums(row, has_boundary_ && position < min_length_);
+            const bool is_boundary_forbidden = has_boundary_ && position < min_length_;
+            const double* sums = memory_->sums(row, is_boundary_forbidden);
             const bool can_go_on = sums[V - 1] > 0;  // false for nan too
             int symbol = 0;
             if (can_go_on) {
                 const double wanted = item.words[position % 4] * 0x1p-32 * sums[V - 1];
-                for (int id = 0; id < V; ++id) symbol += sums[id] <= wanted;
+                for (int id = 0; id < V - 1; ++id) symbol += sums[id] <= wanted;
             }
             if (has_boundary_ && position == limit_) {
                 item.is_cut = symbol != 0;
@@ -217,7 +240,8 @@ private:
 
 NB_MODULE(_walk, m) {
     nb::class_<Memory>(m, "Memory")
-        .def(nb::init<int, int, int64_t>(), "vocab_size"_a, "context"_a, "most_rows"_a)
+        .def(nb::init<int, int, int64_t, bool>(), "vocab_size"_a, "context"_a, "most_rows"_a,
+             "has_sums_without_boundary"_a)
         .def("learn", &Memory::learn, "log_probabilities"_a.noconvert(), "sums"_a.noconvert(),
              "sums_without_boundary"_a.noconvert());
     nb::class_<Walk>(m, "Walk")

@@ -24,8 +24,10 @@ def print_items(items: "Sequence[Generated]", is_marked: bool) -> None:
     elif is_marked:
         print_table([[visible(item.text), _remark(item)] for item in items], "<<")
     else:
-        for item in items:
-            print(*([item.text] if item.nearest is None else [item.text, item.nearest, item.distance]), sep="\t")
+        lines = [
+            item.text if item.nearest is None else f"{item.text}\t{item.nearest}\t{item.distance}" for item in items
+        ]
+        print("".join(f"{line}\n" for line in lines), end="")
 
 
 def _remark(item: "Generated") -> str:

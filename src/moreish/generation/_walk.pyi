@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 @final
 class Memory:
-    def __init__(self, vocab_size: int, context: int, most_rows: int) -> None: ...
+    def __init__(self, vocab_size: int, context: int, most_rows: int, has_sums_without_boundary: bool) -> None: ...
     def learn(
         self,
         log_probabilities: NDArray[np.float64],
@@ -30,7 +30,8 @@ class Walk:
         nll: float,
         has_boundary: bool,
     ) -> None: ...
-    def advance(self) -> NDArray[np.int64]: ...
+    def advance(self) -> NDArray[np.int64] | None:
+        """Contexts to be learnt before it goes on, (m, T), m = 0 where it was only long enough; None at the end."""
     def results(
         self,
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]: ...

@@ -25,7 +25,9 @@ class KnownItems:
 
     def find(self, texts: Sequence[str]) -> tuple[list[bool], list[bool]]:
         """For each text whether it stands in the file at all, and whether it stands in the training split."""
-        fingerprints = fingerprint_texts([normalise(text, self._normalization) for text in texts])
+        if not "".join(texts).isascii():
+            texts = [normalise(text, self._normalization) for text in texts]
+        fingerprints = fingerprint_texts(texts)
         is_trained = _contains(self._trained, fingerprints)
         return (is_trained | _contains(self._held_out, fingerprints)).tolist(), is_trained.tolist()
 

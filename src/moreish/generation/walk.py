@@ -4,6 +4,7 @@ Probabilities and weights come from the same functions as there, and the same un
 are the same; what C++ does is everything between two questions to the model.
 """
 
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -28,20 +29,29 @@ def can_walk(predictor: Predictor) -> bool:
 
 
 class Walker:
-    """Draws from one model, and keeps what the contexts give from call to call, in at most some 64 MB.
+    """Draws from one model, and keeps what the contexts give from call to call, in at most some 64 MB and what one
+    batch adds; threads that share it draw one after the other.
 
     Args:
         predictor: one for which `can_walk` holds.
+        memory_numbers: how many numbers of 8 bytes are kept of all contexts together. When there are more, all are
+            forgotten; what is needed again is computed again, and changes no item.
     """
 
-    def __init__(self, predictor: Predictor) -> None:
+    def __init__(self, predictor: Predictor, memory_numbers: int = _MEMORY_NUMBERS) -> None:
         assert isinstance(predictor, WindowPredictor)
         self.predictor: WindowPredictor = predictor
         self._weighed_by: object = None
         self._memory: Any = None
+        self._memory_numbers = memory_numbers
+        self._lock = Lock()
 
     def draw(self, beginning: Beginning, request: Request, items: NDArray[np.int64]) -> Drawn:
         """What `draw_items` draws."""
+        with self._lock:
+            return self._draw(beginning, request, items)
+
+    def _draw(self, beginning: Beginning, request: Request, items: NDArray[np.int64]) -> Drawn:
         assert _walk is not None
         limit = request.max_length if beginning.has_boundary else request.length
         assert limit is not None  # the request was resolved
@@ -56,8 +66,9 @@ class Walker:
             nll=beginning.nll,
             has_boundary=beginning.has_boundary,
         )
-        while len(contexts := walk.advance()):
-            self._learn(contexts, request)
+        while (contexts := walk.advance()) is not None:
+            if len(contexts):
+                self._learn(contexts, request)
         ids, lengths, nlls, is_cut, is_stuck = walk.results()
         prefix = np.broadcast_to(beginning.prefix, (len(items), len(beginning.prefix)))
         return Drawn(np.concatenate((prefix, ids), axis=1), lengths, nlls, is_cut, is_stuck)
@@ -68,8 +79,9 @@ class Walker:
         if self._memory is None or self._weighed_by != weighed_by:
             assert _walk is not None
             vocab_size, context = self.predictor.vocab_size, self.predictor.context
-            most_rows = _MEMORY_NUMBERS // (3 * vocab_size + context)
-            self._memory, self._weighed_by = _walk.Memory(vocab_size, context, most_rows), weighed_by
+            most_rows = self._memory_numbers // (3 * vocab_size + context)
+            self._memory = _walk.Memory(vocab_size, context, most_rows, bool(request.min_length))
+            self._weighed_by = weighed_by
         return self._memory
 
     def _learn(self, contexts: NDArray[np.int64], request: Request) -> None:
