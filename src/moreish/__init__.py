@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from moreish.backprop.comparing import compare_gradients
+    from moreish.doctor import diagnose
     from moreish.errors import MoreishError
     from moreish.generation import Model, load
     from moreish.recipe import Recipe
@@ -32,6 +33,7 @@ __all__ = [
     "Statistics",
     "__version__",
     "compare_gradients",
+    "diagnose",
     "load",
     "plot",
     "train",
@@ -44,6 +46,7 @@ _ROOMS: dict[str, str] = {
     "Run": "moreish.training",
     "Statistics": "moreish.statistics",
     "compare_gradients": "moreish.backprop.comparing",
+    "diagnose": "moreish.doctor",
     "load": "moreish.generation",
     "plot": "moreish.sharing",
     "train": "moreish.training",

@@ -1,0 +1,17 @@
+"""The checks, one family a file: pure functions of evidence, each with the name and the source of what it finds."""
+
+from moreish.doctor.checks import depth, initialisation, leaks, loss, norms, parameters, rate, units
+from moreish.doctor.checks.check import Check, NotApplicable
+
+ALL_CHECKS: tuple[Check, ...] = (
+    *loss.CHECKS,
+    *initialisation.CHECKS,
+    *parameters.CHECKS,
+    *units.CHECKS,
+    *depth.CHECKS,
+    *norms.CHECKS,
+    *leaks.CHECKS,
+    *rate.CHECKS,
+)
+
+__all__ = ["ALL_CHECKS", "Check", "NotApplicable"]

@@ -1,0 +1,87 @@
+"""Activations and gradients that grow or vanish from layer to layer."""
+
+import math
+from itertools import pairwise
+
+from moreish.doctor.checks.check import Check, NotApplicable, Verdict
+from moreish.doctor.evidence import Evidence, Site
+from moreish.doctor.finding import Finding, Measurement
+from moreish.doctor.significance import Level, mean_above
+
+FACTOR = 100.0
+"""From the first layer to the last; less is made good by any optimiser that adapts its steps."""
+MIN_LAYERS = 4
+MIN_PER_LAYER = 1.6
+"""Geometric mean change from one layer to the next, so that one odd layer does not make a trend."""
+
+
+def vanishing(evidence: Evidence, level: Level) -> Verdict:
+    """Gradients, or activations, shrink by a large factor over the depth of the network."""
+    return _trend(evidence, level, "vanishing", -1)
+
+
+def exploding(evidence: Evidence, level: Level) -> Verdict:
+    """Gradients, or activations, grow by a large factor over the depth of the network."""
+    return _trend(evidence, level, "exploding", +1)
+
+
+def _trend(evidence: Evidence, level: Level, name: str, sign: int) -> Verdict:
+    found, seen, few = [], False, 0
+    for number, look in enumerate((look for look in evidence.looks if look.sites is not None), 1):
+        layers = [s for s in look.sites or () if s.kind == "linear" and s.parameter is not None and s.num_calls == 1]
+        layers = layers[:-1]  # the output layer is scaled for another purpose
+        if len(layers) < MIN_LAYERS:
+            few = max(few, len(layers))
+            continue
+        seen = True
+        # Gradients travel backwards: they vanish where the first layer's is smaller than the last one's.
+        for what, ratios, per_layer in (
+            ("activations, last layer over first", *_ratios([s.rms for s in layers])),
+            ("gradients, first layer over last", *_ratios([s.gradient for s in layers][::-1])),
+        ):
+            allowed = level.each(2, number)
+            p = mean_above([sign * ratio for ratio in ratios], math.log(FACTOR))
+            if p < allowed and sign * per_layer > math.log(MIN_PER_LAYER):
+                value = math.exp(sum(ratios) / len(ratios))
+                bound = FACTOR**sign
+                measurement = Measurement(
+                    f"ratio of {what}", value, 1.0, bound, p, allowed, len(ratios), {"layers": len(layers)}
+                )
+                found.append(_finding(name, look.step, measurement, layers, math.exp(per_layer)))
+                break
+    if seen:
+        return found
+    return NotApplicable(f"{few} hidden layers that follow one another; a trend needs {MIN_LAYERS}")
+
+
+def _ratios(values: list[tuple[float, ...]]) -> tuple[list[float], float]:
+    """ln(last/first) in each group of examples; and the typical change from layer to layer (median)."""
+    usable = [groups for groups in values if groups and all(value > 0 and math.isfinite(value) for value in groups)]
+    if len(usable) < MIN_LAYERS or len({len(groups) for groups in usable}) > 1:
+        return [], 0.0
+    ratios = [math.log(last / first) for first, last in zip(usable[0], usable[-1], strict=True)]
+    means = [sum(math.log(value) for value in groups) / len(groups) for groups in usable]
+    changes = sorted(b - a for a, b in pairwise(means))
+    return ratios, changes[len(changes) // 2]
+
+
+def _finding(name: str, step: int, measurement: Measurement, layers: list[Site], per_layer: float) -> Finding:
+    verb = "shrink" if name == "vanishing" else "grow"
+    what = measurement.what.removeprefix("ratio of ").split(",")[0]
+    return Finding(
+        name, "major", f"{layers[0].name} … {layers[-1].name}", step, measurement,
+        f"{what.capitalize()} {verb} by a factor of about {max(per_layer, 1 / per_layer):.2g} from layer to layer, "
+        "over "
+        f"{len(layers)} layers: the layers cannot all learn at one rate.",
+        "Scale weights to gain / sqrt(fan_in) (5/3 for tanh, sqrt(2) for ReLU), or put a norm before each "
+        "activation, or "
+        "add residual connections.",
+        "Glorot & Bengio 2010, section 4.2; He et al. 2015, arXiv:1502.01852, section 2.2; He et al. 2016, "
+        "arXiv:1512.03385, section 3",
+    )  # fmt: skip
+
+
+CHECKS = (
+    Check("exploding", ("sites",), exploding),
+    Check("vanishing", ("sites",), vanishing),
+)

@@ -1,0 +1,108 @@
+"""Before the first step: a loss above even chances, units that can never differ, tanh that starts saturated."""
+
+from moreish.doctor.checks.check import Check, NotApplicable, Verdict
+from moreish.doctor.evidence import Evidence
+from moreish.doctor.finding import Finding, Measurement, NotExamined
+from moreish.doctor.significance import Level, mean_above
+
+LOSS_EXCESS = 0.5
+"""Nats above ln V from which an initial loss matters: logits of standard deviation 1 give as much."""
+SATURATED_NULL = 0.209
+"""P(|tanh x| > 0.97) for x ~ N(0, 5/3): the largest gain in use (PyTorch's for tanh). N(0, 1) gives 0.036."""
+SATURATED_THRESHOLD = 0.30
+EARLY = 10
+"""Looks after so many steps no longer speak of the initialisation."""
+
+
+def initial_loss(evidence: Evidence, level: Level) -> Verdict:
+    """The mean loss over examples is above ln V by more than chance and more than is harmless."""
+    found = []
+    early = [(look, look.loss) for look in evidence.looks if look.loss is not None and look.step <= EARLY]
+    early = early[:1]
+    if not early:
+        return NotExamined("initial-loss", "no loss was seen before training")
+    for look, loss in early:
+        if not loss.num_classes:
+            return NotApplicable("the targets are not classes, so there is no even chance to compare with")
+        if len(loss.per_example) < 3 or loss.formula in ("unknown", "likelihood of logits"):
+            return NotExamined("initial-loss", "the loss could not be taken apart by example, or under 3 examples")
+        p = mean_above(loss.per_example, loss.chance + LOSS_EXCESS)
+        allowed = level.each()
+        if p < allowed:
+            mean = sum(loss.per_example) / len(loss.per_example)
+            measurement = Measurement(
+                "initial loss (nats)", mean, loss.chance, loss.chance + LOSS_EXCESS, p, allowed, len(loss.per_example)
+            )
+            found.append(
+                Finding(
+                    "initial-loss", "major" if mean > 2 * loss.chance else "minor", None, look.step, measurement,
+                    f"The untrained network is confidently wrong: guessing evenly among {loss.num_classes} classes "
+                    "would "
+                    f"cost {loss.chance:.2f} nats, it costs {mean:.2f}. The first steps are spent shrinking the output "
+                    "layer.",
+                    "Scale the output layer's weights down (x 0.01, or gain / sqrt(fan_in)) and set its bias to zero. "
+                    "With torch: nn.init.normal_(head.weight, std=0.01); nn.init.zeros_(head.bias).",
+                    "Karpathy, makemore lecture 3 (initial loss); Glorot & Bengio 2010, section 2",
+                )
+            )  # fmt: skip
+    return found
+
+
+def symmetric_units(evidence: Evidence, level: Level) -> Verdict:
+    """Units with the same weights and the same gradients stay the same for ever."""
+    found = []
+    for look in evidence.looks:
+        for p in look.parameters or ():
+            if p.are_units_equal and p.requires_grad:
+                measurement = Measurement("different units after the trial steps", 1, max(p.shape[:2]))
+                found.append(
+                    Finding(
+                        "symmetric-units", "critical", p.name, look.step, measurement,
+                        "All units of this weight start equal, get equal gradients and stay equal: however wide the "
+                        "layer is, it computes one thing." + (" All weights are zero." if p.rms == 0 else ""),
+                        f"Initialise it at random: nn.init.kaiming_normal_({p.name}).",
+                        "Goodfellow, Bengio & Courville 2016, Deep Learning, section 8.4 (breaking symmetry)",
+                    )
+                )  # fmt: skip
+    return found
+
+
+def saturated_tanh(evidence: Evidence, level: Level) -> Verdict:
+    """More of tanh lies in its flat tails at the start than any well-scaled layer puts there."""
+    found, seen = [], False
+    look = next((look for look in evidence.looks if look.sites is not None and look.step <= EARLY), None)
+    if look is None or look.sites is None:
+        return NotExamined("saturated-tanh", "activations were not seen before training")
+    sites = [site for site in look.sites if site.op in ("tanh", "sigmoid") and site.saturated]
+    for site in sites:
+        seen = True
+        allowed = level.each(len(sites))
+        p = mean_above(site.saturated, SATURATED_THRESHOLD)
+        if p < allowed:
+            share = sum(site.saturated) / len(site.saturated)
+            measurement = Measurement(
+                "share of |tanh| > 0.97" if site.op == "tanh" else "share of |sigmoid - 1/2| > 0.47",
+                share, SATURATED_NULL, SATURATED_THRESHOLD, p, allowed, site.num_rows,
+            )  # fmt: skip
+            found.append(
+                Finding(
+                    "saturated-tanh", "major", site.name, look.step, measurement,
+                    f"{share:.0%} of the activations start in the flat tails of {site.op}, where the gradient is "
+                    "nearly "
+                    "zero: what flows in is too large.",
+                    "Scale the weights before it to gain / sqrt(fan_in), with gain 5/3 for tanh, or normalise before "
+                    "it: "
+                    "nn.init.kaiming_normal_(weight, nonlinearity='tanh').",
+                    "Glorot & Bengio 2010, section 3; He et al. 2015, arXiv:1502.01852, section 2.2",
+                )
+            )  # fmt: skip
+    if seen:
+        return found
+    return NotApplicable("no tanh or sigmoid in the forward pass, or inside a fused operation such as nn.LSTM")
+
+
+CHECKS = (
+    Check("initial-loss", ("loss",), initial_loss),
+    Check("symmetric-units", ("parameters",), symmetric_units, tests=False),
+    Check("saturated-tanh", ("sites",), saturated_tanh),
+)

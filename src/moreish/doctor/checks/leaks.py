@@ -1,0 +1,178 @@
+"""What must not depend on what (the future, other examples, the label itself), and inputs that never arrive."""
+
+from moreish.doctor.checks.check import Check, NotApplicable, Verdict
+from moreish.doctor.evidence import Coupling, Data, Evidence, Look
+from moreish.doctor.finding import Finding, Measurement, NotExamined
+from moreish.doctor.significance import Level
+
+_COPIES = 0.999
+"""Share of labels equal to an input from which they are a copy of it, not similar to it."""
+
+
+def _couplings(evidence: Evidence) -> list[tuple[Look, Coupling]]:
+    return [(look, look.coupling) for look in evidence.looks if look.coupling is not None]
+
+
+def future_leak(evidence: Evidence, level: Level) -> Verdict:
+    """An output depends on inputs that come after it, while the targets are the inputs moved by one."""
+    found = []
+    for look, coupling in _couplings(evidence):
+        if coupling.num_positions < 2 or coupling.num_positions != coupling.context or not coupling.is_next_symbol:
+            return NotApplicable("the targets are not the next symbol at every position")
+        if coupling.earlier > 0:
+            found.append(
+                Finding(
+                    "future-leak", "critical", None, look.step,
+                    Measurement("change of outputs before an input that was exchanged, relative to the outputs",
+                                coupling.earlier, 0.0, details={"position": coupling.earlier_position}),
+                    f"Exchanging the input at position {coupling.earlier_position} changed outputs before it. The "
+                    "model "
+                    "reads the answer off its input: the loss in training says nothing about generating.",
+                    "Mask attention to positions up to its own (is_causal=True, or tril before softmax); make "
+                    "convolutions causal by padding on the left only; no bidirectional recurrence.",
+                    "Vaswani et al. 2017, arXiv:1706.03762, section 3.2.3; van den Oord et al. 2016, "
+                    "arXiv:1609.03499, 2.1",
+                )
+            )  # fmt: skip
+    return found
+
+
+def examples_mixed(evidence: Evidence, level: Level) -> Verdict:
+    """An example's output depends on another example of the batch, in evaluation mode."""
+    found = []
+    for look, coupling in _couplings(evidence):
+        if coupling.batch_statistics is not None:
+            return NotExamined(
+                "examples-mixed", f"{coupling.batch_statistics} takes its statistics from the batch in evaluation too"
+            )
+        if coupling.others > 0:
+            found.append(
+                Finding(
+                    "examples-mixed", "critical", None, look.step,
+                    Measurement("share of other examples whose output changed with one", coupling.others, 0.0),
+                    "Examples of a batch are mixed: exchanging one changes the outputs of others. A view or reshape "
+                    "takes "
+                    "the axes in the wrong order, a softmax or attention runs over the batch, or batch_first is "
+                    "missing.",
+                    "Use transpose or permute, not view, to exchange axes; give batch_first=True to nn.LSTM, nn.GRU "
+                    "and "
+                    "nn.MultiheadAttention when the batch is the first axis.",
+                    "Karpathy 2019, A Recipe for Training Neural Networks, 'use backprop to chart dependencies'",
+                )
+            )  # fmt: skip
+    return found
+
+
+def output_ignores_input(evidence: Evidence, level: Level) -> Verdict:
+    """Exchanging a whole example changes nothing at all."""
+    return [
+        Finding(
+            "output-ignores-input", "critical", None, look.step,
+            Measurement("outputs that changed when an example was exchanged", 0.0, 1.0),
+            "The output does not depend on the input at all, also after some trial steps.",
+            "Check that forward uses its input, that no multiplication by zero or constant replaces it, and that "
+            "weights "
+            "are not all zero.",
+            "Karpathy 2019, A Recipe for Training Neural Networks, 'input-independent baseline'",
+        )
+        for look, coupling in _couplings(evidence)
+        if not coupling.own and coupling.others == 0 and not any(coupling.reaching)
+    ]  # fmt: skip
+
+
+def context_unused(evidence: Evidence, level: Level) -> Verdict:
+    """Positions of the input that no output depends on."""
+    found = []
+    for look, coupling in _couplings(evidence):
+        if coupling.context < 2:
+            return NotApplicable("the inputs have no positions")
+        deaf = [p for p, reaches in zip(coupling.positions, coupling.reaching, strict=True) if not reaches]
+        if deaf and len(deaf) < len(coupling.positions):
+            found.append(
+                Finding(
+                    "context-unused", "major", None, look.step,
+                    Measurement("positions of the input that reach no output", len(deaf), 0,
+                                details={"positions": deaf, "tried": list(coupling.positions)}),
+                    f"The input at position{'s' if len(deaf) > 1 else ''} {', '.join(map(str, deaf))} reaches no "
+                    "output: "
+                    "the model sees less context than it is given.",
+                    "Look where positions are dropped: an index such as x[:, -1], a slice, a receptive field or window "
+                    "that is shorter than the context.",
+                    "Karpathy 2019, A Recipe for Training Neural Networks, 'use backprop to chart dependencies'",
+                )
+            )  # fmt: skip
+    return found
+
+
+def dropout_in_evaluation(evidence: Evidence, level: Level) -> Verdict:
+    """Two passes over the same inputs in evaluation mode differ."""
+    return [
+        Finding(
+            "dropout-in-evaluation", "major", None, look.step,
+            Measurement("different outputs of two passes in evaluation mode", 1.0, 0.0),
+            "In evaluation mode the output is still random: dropout that does not follow the mode.",
+            "Use nn.Dropout, or F.dropout(x, p, training=self.training).",
+            "Srivastava et al. 2014, JMLR 15, section 4 (at test time no unit is dropped)",
+        )
+        for look, coupling in _couplings(evidence)
+        if not coupling.repeats
+    ]  # fmt: skip
+
+
+def _data(evidence: Evidence) -> Data:
+    assert evidence.data is not None
+    return evidence.data
+
+
+def label_in_input(evidence: Evidence, level: Level) -> Verdict:
+    """Every label is a copy of an input symbol that the model sees at that point."""
+    data = _data(evidence)
+    if not data.label_offset:
+        return NotApplicable("labels and inputs are not symbols of one kind")
+    copied = [offset for offset, share in data.label_offset.items() if offset != "next" and int(offset) <= 0 and
+              share >= _COPIES]  # fmt: skip
+    if not copied or data.num_examples * data.num_symbols < 32:
+        return []
+    return [
+        Finding(
+            "label-in-input", "critical", None, 0,
+            Measurement("share of labels that equal the input so many places before", data.label_offset[copied[0]],
+                        1 / max(data.num_symbols, 1), details={"offset": int(copied[0])}),
+            "The label is one of the symbols that the model sees: it learns to copy. The targets were not moved by "
+            "one.",
+            "Predict the next symbol: inputs text[i : i + T], targets text[i + 1 : i + T + 1].",
+            "Karpathy 2019, A Recipe for Training Neural Networks, 'verify the data just before the net'",
+        )
+    ]  # fmt: skip
+
+
+def label_shifted(evidence: Evidence, level: Level) -> Verdict:
+    """Every label is the symbol after the next, or a later one."""
+    data = _data(evidence)
+    if not data.label_offset:
+        return NotApplicable("labels and inputs are not symbols of one kind")
+    late = [offset for offset, share in data.label_offset.items() if offset not in ("next", "1", "0") and
+            int(offset) > 1 and share >= _COPIES]  # fmt: skip
+    if not late or data.label_offset.get("1", 0.0) >= _COPIES:
+        return []
+    return [
+        Finding(
+            "label-shifted", "major", None, 0,
+            Measurement("places between an input and the symbol that is its label", int(late[0]), 1),
+            f"The label is the symbol {late[0]} places ahead, not the next one: something harder than meant is "
+            "learned.",
+            "Take targets text[i + 1 : i + T + 1] for inputs text[i : i + T].",
+            "Karpathy 2019, A Recipe for Training Neural Networks, 'verify the data just before the net'",
+        )
+    ]  # fmt: skip
+
+
+CHECKS = (
+    Check("future-leak", ("coupling",), future_leak, tests=False),
+    Check("examples-mixed", ("coupling",), examples_mixed, tests=False),
+    Check("output-ignores-input", ("coupling",), output_ignores_input, tests=False),
+    Check("context-unused", ("coupling",), context_unused, tests=False),
+    Check("dropout-in-evaluation", ("coupling",), dropout_in_evaluation, tests=False),
+    Check("label-in-input", ("data",), label_in_input, tests=False),
+    Check("label-shifted", ("data",), label_shifted, tests=False),
+)

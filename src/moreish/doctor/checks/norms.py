@@ -1,0 +1,116 @@
+"""Batch norm used wrongly: a batch of one, momentum zero, running statistics that are not those of the data."""
+
+import math
+from collections.abc import Callable
+from statistics import median
+
+from moreish.doctor.checks.check import Check, NotApplicable, Verdict
+from moreish.doctor.evidence import BatchNorm, Evidence, Look
+from moreish.doctor.finding import Finding, Measurement, NotExamined, Severity
+from moreish.doctor.significance import Level, mean_above
+
+DISTANCE = 0.5
+"""Standard deviations between the running mean and that of the batch, from which evaluation suffers."""
+SPREAD = 2.0
+"""Factor between the running variance and that of the batch."""
+MIN_ROWS = 30
+_PAPER = "Ioffe & Szegedy 2015, arXiv:1502.03167, section 3.1"
+
+
+def _norms(evidence: Evidence) -> list[tuple[Look, BatchNorm]]:
+    return [(look, norm) for look in evidence.looks for norm in look.norms or ()]
+
+
+def batch_of_one(evidence: Evidence, level: Level) -> Verdict:
+    """Statistics of one value: the output is the bias, whatever came in."""
+    return _exact(
+        evidence, "batch-norm-of-one", "critical", lambda norm: norm.rows < 2,
+        ("values per channel that the statistics rest on", lambda norm: float(norm.rows), 2.0),
+        "Batch norm gets one value per channel: minus its own mean it is zero, so nothing of the input is left.",
+        "Use a larger batch, or a norm that does not look at the batch: nn.LayerNorm, nn.GroupNorm.",
+        "Wu & He 2018, arXiv:1803.08494, section 1",
+    )  # fmt: skip
+
+
+def momentum_zero(evidence: Evidence, level: Level) -> Verdict:
+    """Running statistics that never move from their initial values."""
+    return _exact(
+        evidence, "batch-norm-momentum", "major", lambda norm: norm.momentum == 0 and norm.tracks,
+        ("momentum of the running statistics", lambda norm: 0.0, 0.1),
+        "With momentum 0 the running mean and variance stay at 0 and 1, and evaluation normalises by those.",
+        "Use momentum=0.1 (PyTorch's convention: the share of the new batch), or None for a plain average.",
+        "PyTorch documentation, torch.nn.BatchNorm1d, momentum",
+    )  # fmt: skip
+
+
+def _exact(
+    evidence: Evidence, name: str, severity: Severity, is_wrong: Callable[[BatchNorm], bool],
+    measured: tuple[str, Callable[[BatchNorm], float], float], cause: str, remedy: str, source: str,
+) -> Verdict:  # fmt: skip
+    what, value, null = measured
+    norms = _norms(evidence)
+    if not norms:
+        return NotApplicable("there is no batch norm")
+    return [
+        Finding(name, severity, norm.name, look.step, Measurement(what, value(norm), null), cause, remedy, source)
+        for look, norm in norms
+        if is_wrong(norm)
+    ]
+
+
+def running_statistics(evidence: Evidence, level: Level) -> Verdict:
+    """The running statistics are far from those of the data, so that evaluation sees another network."""
+    norms = [(look, norm) for look, norm in _norms(evidence) if norm.tracks and norm.mean_distance]
+    if not _norms(evidence):
+        return NotApplicable("there is no batch norm")
+    warm = [(look, norm) for look, norm in norms if _is_warm(norm) and norm.rows >= MIN_ROWS]
+    if not warm:
+        return NotExamined("batch-norm-statistics", "running statistics were not yet updated often enough to be judged")
+    found = []
+    num_places = len({norm.name for _, norm in warm})
+    looks = sorted({look.step for look, _ in warm})
+    for look, norm in warm:
+        allowed = level.each(2 * num_places, looks.index(look.step) + 1)
+        # Channels are the sample. Noise of a batch of n values moves a mean by about 1/√n deviations.
+        bound = DISTANCE + 2 / norm.rows**0.5
+        p = min(
+            mean_above(norm.mean_distance, bound),
+            mean_above([abs(_log(ratio)) for ratio in norm.spread_ratio], _log(SPREAD) + 2 / norm.rows**0.5),
+        )
+        if p < allowed:
+            distance = median(norm.mean_distance)
+            found.append(
+                Finding(
+                    "batch-norm-statistics", "major", norm.name, look.step,
+                    Measurement("distance of the running mean from the batch's (standard deviations)", distance,
+                                1 / norm.rows**0.5, bound, p, allowed, norm.rows,
+                                {"running over batch variance": median(norm.spread_ratio)}),
+                    "The running statistics are not those of the data: the network that is evaluated is another one "
+                    "than "
+                    "the network that is trained.",
+                    "Check the momentum; do not evaluate on data of another kind in training mode; or recalibrate: "
+                    "torch.optim.swa_utils.update_bn(loader, model).",
+                    _PAPER,
+                )
+            )  # fmt: skip
+    return found
+
+
+def _is_warm(norm: BatchNorm) -> bool:
+    """Whether the initial values have faded: after three time constants."""
+    if norm.num_updates is None:
+        return False
+    if norm.momentum is None:
+        return norm.num_updates >= 1
+    return norm.momentum > 0 and norm.num_updates >= 3 / norm.momentum
+
+
+def _log(value: float) -> float:
+    return math.log(max(value, 1e-12))
+
+
+CHECKS = (
+    Check("batch-norm-of-one", ("norms",), batch_of_one, tests=False),
+    Check("batch-norm-momentum", ("norms",), momentum_zero, tests=False),
+    Check("batch-norm-statistics", ("norms",), running_statistics),
+)

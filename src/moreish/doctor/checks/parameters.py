@@ -1,0 +1,135 @@
+"""Parameters: those that are not finite, that get no gradient, or that the optimiser does not hold."""
+
+from moreish.doctor.checks.check import Check, NotApplicable, Verdict
+from moreish.doctor.evidence import Evidence, Parameter
+from moreish.doctor.finding import Finding, Measurement, NotExamined
+from moreish.doctor.significance import Level
+
+_PYTORCH_OPTIM = "PyTorch documentation, torch.optim: constructing it"
+
+
+def not_finite(evidence: Evidence, level: Level) -> Verdict:
+    """The first operation that made NaN or infinity out of finite numbers, or a parameter that holds it."""
+    for look in evidence.looks:
+        for p in look.parameters or ():
+            if not p.is_finite:
+                return [_not_finite(p.name, look.step, "The parameter itself holds NaN or infinity.")]
+        for site in look.sites or ():
+            if not site.is_finite:
+                made_here = site.has_finite_inputs
+                how = "made it out of finite numbers" if made_here else "got it from an operation before"
+                return [_not_finite(site.name, look.step, f"This is the first operation seen with it; it {how}.")]
+        loss = look.loss
+        if loss is not None and not _is_finite(loss.value):
+            return [_not_finite(None, look.step, "Every operation seen is finite, but the loss is not.")]
+    history = evidence.history
+    for step, value in enumerate(history.losses if history else (), 1):
+        if not _is_finite(value):
+            return [_not_finite(None, step, "The loss stopped being a finite number at this step.")]
+    return []
+
+
+def _not_finite(layer: str | None, step: int, what: str) -> Finding:
+    return Finding(
+        "not-finite", "critical", layer, step, Measurement("operations or values that are not finite", 1, 0),
+        f"NaN or infinity in the forward pass. {what}",
+        "Look at what it gets: a logarithm or root of zero, a division by zero, an overflow in half precision, or "
+        "steps "
+        "that were too large before. torch.autograd.set_detect_anomaly(True) names the line.",
+        "PyTorch documentation, torch.autograd.detect_anomaly",
+    )  # fmt: skip
+
+
+def _is_finite(value: float) -> bool:
+    return value - value == 0
+
+
+def no_gradient(evidence: Evidence, level: Level) -> Verdict:
+    """Parameters that the loss does not depend on, through several trial steps."""
+    found = []
+    for look in evidence.looks:
+        if look.parameters is None:
+            continue
+        trained = [p for p in look.parameters if p.requires_grad]
+        if not trained:
+            return [_gradient_finding("no-gradient", None, look.step, len(look.parameters), "critical")]
+        without = [p for p in trained if not p.got_gradient and p.feeds_norm is None]
+        for p in without:
+            severity = "critical" if len(without) == len(trained) else "major"
+            found.append(_gradient_finding("no-gradient", p, look.step, 1, severity))
+    return found
+
+
+def _gradient_finding(name: str, p: Parameter | None, step: int, count: int, severity: str) -> Finding:
+    if p is None:
+        cause = "No parameter requires a gradient: nothing can be learned."
+    elif p.is_used:
+        cause = "It is part of the computation, but its gradient is exactly zero in every trial step."
+    else:
+        cause = (
+            "The loss does not depend on it: it is not used in forward, or cut off by detach(), no_grad() or argmax."
+        )
+    return Finding(
+        name, "critical" if severity == "critical" else "major", p.name if p else None, step,
+        Measurement("parameters without a gradient in the trial steps", count, 0), cause,
+        "Use it in forward, or remove it; take out detach(), .data, .item() and torch.no_grad() on its way to the "
+        "loss.",
+        "Humbatova et al. 2020, ICSE, Taxonomy of Real Faults in Deep Learning Systems, section 4.2 (model)",
+    )  # fmt: skip
+
+
+def not_in_optimizer(evidence: Evidence, level: Level) -> Verdict:
+    """Parameters that would be trained, if the optimiser knew of them."""
+    found = []
+    for look in evidence.looks:
+        parameters = [p for p in look.parameters or () if p.requires_grad and p.in_optimizer is not None]
+        if look.parameters and not parameters and evidence.optimizer is None:
+            return NotExamined("not-in-optimizer", "it needs the optimizer")
+        missing = [p for p in parameters if not p.in_optimizer]
+        if missing and len(missing) < len(parameters):
+            found += [_not_held(p.name, look.step, 1) for p in missing]
+        elif missing:
+            found.append(_not_held(None, look.step, len(missing)))
+    return found
+
+
+def _not_held(name: str | None, step: int, count: int) -> Finding:
+    which = "no parameter of the model" if name is None else "not this parameter"
+    return Finding(
+        "not-in-optimizer", "critical" if name is None else "major", name, step,
+        Measurement("parameters that get gradients and are in no group of the optimiser", count, 0),
+        f"The optimiser holds {which}: it keeps its initial values. It was made before a layer was added or "
+        "replaced, or "
+        "from part of the model.",
+        "Make the optimiser after the model is complete: Optimizer(model.parameters(), ...), or call "
+        "optimizer.add_param_group. Freeze what should stay with requires_grad_(False).",
+        _PYTORCH_OPTIM,
+    )  # fmt: skip
+
+
+def idle_bias(evidence: Evidence, level: Level) -> Verdict:
+    """A bias whose effect the following batch norm subtracts again."""
+    norms = {norm.name for look in evidence.looks for norm in look.norms or ()}
+    if not norms and any(look.norms is not None for look in evidence.looks):
+        return NotApplicable("there is no batch norm")
+    return [
+        Finding(
+            "bias-before-norm", "minor", p.name, look.step,
+            Measurement("effect of this bias on the output in training", 0, 1),
+            f"The norm {p.feeds_norm} subtracts the mean of the batch, and the bias with it: it does nothing but cost "
+            "time and take noise as a gradient.",
+            "Leave it out (bias=False); the norm has a bias of its own.",
+            "Ioffe & Szegedy 2015, arXiv:1502.03167, section 3.2",
+        )
+        for look in evidence.looks
+        for p in look.parameters or ()
+        if p.feeds_norm is not None and p.requires_grad
+    ]  # fmt: skip
+
+
+CHECKS = (
+    Check("not-finite", ("sites",), not_finite, tests=False),
+    Check("no-gradient", ("parameters",), no_gradient, tests=False),
+    Check("not-in-optimizer", ("parameters",), not_in_optimizer, tests=False),
+    Check("bias-before-norm", ("parameters",), idle_bias, tests=False),
+)

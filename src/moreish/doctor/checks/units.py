@@ -1,0 +1,107 @@
+"""Units that no longer learn: ReLU that is zero for every input, tanh stuck at one end; and attention too sharp."""
+
+from moreish.doctor.checks.check import Check, NotApplicable, Verdict
+from moreish.doctor.evidence import Evidence, Site
+from moreish.doctor.finding import Finding, Measurement, NotExamined
+from moreish.doctor.significance import Level, count_above, mean_below
+
+ALIVE = 0.005
+"""A unit that answers at least this share of different inputs is sparse, not dead."""
+DEAD_THRESHOLD = 0.10
+"""Share of a layer's units from which dead ones matter."""
+ENTROPY_NULL = 0.9
+"""Relative entropy of attention with scores of standard deviation 1 (log-normal weights: 1 - 1/(2 ln n), n = 128)."""
+ENTROPY_THRESHOLD = 0.6
+EARLY = 10
+
+
+def dead_relu(evidence: Evidence, level: Level) -> Verdict:
+    """More units than chance allows were zero for every one of the different inputs seen."""
+    return _dead(
+        evidence, level, "dead-relu", ("relu", "clamp_min"),
+        "are zero for every input seen, so that no gradient reaches their weights: they cannot recover.",
+        "Initialise with gain sqrt(2) / sqrt(fan_in) and zero bias, lower the learning rate, or use GELU or leaky "
+        "ReLU.",
+        "Lu et al. 2019, arXiv:1903.06733 (dying ReLU); He et al. 2015, arXiv:1502.01852, section 2.2",
+    )  # fmt: skip
+
+
+def stuck_tanh(evidence: Evidence, level: Level) -> Verdict:
+    """More units than chance allows were in the same flat tail for every input."""
+    return _dead(
+        evidence, level, "stuck-units", ("tanh", "sigmoid"),
+        "are saturated on the same side for every input seen: they are constants, and hardly get a gradient.",
+        "Scale the weights before it to (5/3) / sqrt(fan_in), lower the learning rate, or normalise before it.",
+        "Glorot & Bengio 2010, section 3; Karpathy, makemore lecture 3 (dead tanh)",
+    )  # fmt: skip
+
+
+def _dead(
+    evidence: Evidence, level: Level, name: str, ops: tuple[str, ...], what: str, remedy: str, source: str
+) -> Verdict:
+    found, few, seen = [], 0, False
+    for number, look in enumerate((look for look in evidence.looks if look.sites is not None), 1):
+        sites = [site for site in look.sites or () if site.op in ops and site.num_units > 1]
+        for site in sites:
+            seen = True
+            num_dead = site.num_dead if name == "dead-relu" else site.num_stuck
+            allowed = level.each(len(sites), number)
+            # A unit alive on a share ALIVE of the inputs is missed by all of them with this chance.
+            chance = max((1 - ALIVE) ** site.num_distinct, DEAD_THRESHOLD)
+            p = count_above(num_dead, site.num_units, chance)
+            if p < allowed:
+                share = num_dead / site.num_units
+                measurement = Measurement(
+                    "share of units", share, 0.0, DEAD_THRESHOLD, p, allowed, site.num_rows, {"units": site.num_units}
+                )
+                found.append(
+                    Finding(
+                        name, "major" if share > 0.3 else "minor", site.name, look.step, measurement,
+                        f"{num_dead} of {site.num_units} units {what}", remedy, source,
+                    )
+                )  # fmt: skip
+            elif chance > 0.5 and num_dead > DEAD_THRESHOLD * site.num_units:
+                few = max(few, site.num_distinct)
+    if not seen:
+        return NotApplicable(f"no {' or '.join(ops[:2])} in the forward pass")
+    if few and not found:
+        return NotExamined(name, f"{few} different inputs cannot tell a dead unit from a sparse one; 1,000 can")
+    return found
+
+
+def attention_scale(evidence: Evidence, level: Level) -> Verdict:
+    """Untrained attention looks at one position almost alone: its scores are too large."""
+    look = next((look for look in evidence.looks if look.sites is not None and look.step <= EARLY), None)
+    if look is None or look.sites is None:
+        return NotExamined("attention-scale", "attention was not seen before training")
+    sites: list[Site] = [site for site in look.sites if len(site.relative_entropy) >= 3]
+    if not sites:
+        return NotApplicable("no attention weights in the forward pass")
+    found = []
+    for site in sites:
+        allowed = level.each(len(sites))
+        p = mean_below(site.relative_entropy, ENTROPY_THRESHOLD)
+        if p < allowed:
+            mean = sum(site.relative_entropy) / len(site.relative_entropy)
+            measurement = Measurement(
+                "entropy of the attention weights over the largest possible", mean, ENTROPY_NULL, ENTROPY_THRESHOLD,
+                p, allowed, len(site.relative_entropy),
+            )  # fmt: skip
+            found.append(
+                Finding(
+                    "attention-scale", "major", site.name, look.step, measurement,
+                    "Untrained attention already looks at hardly more than one position: the scores are so large that "
+                    "softmax saturates and its gradient dies.",
+                    "Divide the scores by sqrt(head size), and initialise query and key weights with std 1 / "
+                    "sqrt(width).",
+                    "Vaswani et al. 2017, arXiv:1706.03762, section 3.2.1",
+                )
+            )  # fmt: skip
+    return found
+
+
+CHECKS = (
+    Check("dead-relu", ("sites",), dead_relu),
+    Check("stuck-units", ("sites",), stuck_tanh),
+    Check("attention-scale", ("sites",), attention_scale),
+)

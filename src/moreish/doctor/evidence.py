@@ -1,0 +1,324 @@
+"""What probes write down and checks judge: plain numbers, so that a verdict can be made again from a file.
+
+Every section may be None; `missing` then says why. Sections hold a few numbers per place, never whole activations.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from moreish.doctor.finding import finite
+
+NUM_GROUPS = 16
+"""Per-example values are averaged in at most this many groups of examples, the units of the t-tests."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """One operation of the forward pass, pooled over its calls: a layer, an activation, a norm.
+
+    Attributes:
+        name: the module's name, and the operation's where the module has several.
+        kind: "linear", "embedding", "activation", "norm", "softmax", "attention" or "dropout".
+        op: as PyTorch calls it: "tanh", "relu", "linear", "batch_norm".
+        parameter: name of the weight, where there is one.
+        num_calls: how often it ran in one forward pass; more than one where weights are shared over time.
+        num_units: size of the last axis (channels for convolutions).
+        num_rows: rows of units that were pooled: examples times positions times calls.
+        num_distinct: how many different rows there were among the first thousand.
+        rms: root mean square of the output, in groups of examples, (G,).
+        gradient: root mean square of the loss's gradient with respect to the output, in groups of examples, (G,).
+        saturated: share of |output| beyond the threshold (tanh 0.97, sigmoid 0.015), in groups of examples, (G,).
+        num_stuck: units that are saturated on the same side in every row.
+        num_dead: units that are zero in every row.
+        relative_entropy: attention only: entropy of the weights over its largest possible, in groups, (G,).
+        has_bias: whether a bias is added right here.
+        is_finite: whether output is free of NaN and infinity.
+        has_finite_inputs: whether what came in was.
+    """
+
+    name: str
+    kind: str
+    op: str
+    parameter: str | None
+    num_calls: int
+    num_units: int
+    num_rows: int
+    num_distinct: int
+    rms: tuple[float, ...]
+    gradient: tuple[float, ...] = ()
+    saturated: tuple[float, ...] = ()
+    num_stuck: int = 0
+    num_dead: int = 0
+    relative_entropy: tuple[float, ...] = ()
+    has_bias: bool = False
+    is_finite: bool = True
+    has_finite_inputs: bool = True
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter and what a few steps of plain gradient descent on a copy of the state did to it.
+
+    Attributes:
+        requires_grad: as it was found.
+        in_optimizer: None where no optimiser was given.
+        weight_decay: of its group in the optimiser.
+        rms: root mean square of its values.
+        gradient_rms: of the first gradient; None where it got none.
+        got_gradient: whether any of the trial steps gave a gradient that is not all zero.
+        is_used: whether the loss depends on it at all in the graph (a gradient that is zero still counts).
+        are_units_equal: whether all rows (or all columns) were and stayed equal through the trial steps.
+        feeds_norm: whether it is a bias whose output goes into a norm that subtracts the mean.
+        is_finite: free of NaN and infinity.
+    """
+
+    name: str
+    layer: str
+    shape: tuple[int, ...]
+    requires_grad: bool
+    in_optimizer: bool | None
+    weight_decay: float
+    rms: float
+    gradient_rms: float | None
+    got_gradient: bool
+    is_used: bool
+    are_units_equal: bool
+    feeds_norm: str | None
+    is_finite: bool
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The loss on the batch, and what it turned out to compute.
+
+    Attributes:
+        value: as `loss_fn` gave it.
+        formula: "cross entropy", "softmax twice", "likelihood of logits", "squared error" or "unknown".
+        reduction: "mean" or "sum" over predictions; "" where the formula is unknown.
+        num_classes: V; 0 where the targets are not classes.
+        num_predictions: examples times positions.
+        per_example: mean loss of each example, nats, (n,) with n at most 512; empty where unknown.
+        chance: ln V, what even chances give.
+        marginal: entropy of the batch's targets alone, nats.
+        outputs_are: "logits", "log-probabilities", "probabilities" or "other".
+    """
+
+    value: float
+    formula: str
+    reduction: str
+    num_classes: int
+    num_predictions: int
+    per_example: tuple[float, ...]
+    chance: float
+    marginal: float
+    outputs_are: str
+
+
+@dataclass(frozen=True)
+class Coupling:
+    """Which inputs reach which outputs: what changed when one input was exchanged, in evaluation mode.
+
+    Attributes:
+        num_positions: P of the outputs, 1 where each example has one prediction.
+        context: T of the inputs; 0 where they have no positions.
+        is_next_symbol: whether the targets are the inputs, moved by one.
+        others: share of the other examples whose outputs changed when one example was exchanged.
+        own: whether that example's own outputs changed.
+        earlier: largest change of an output before the position whose input was exchanged, relative to the outputs.
+        earlier_position: the position where that was.
+        reaching: for each input position tried, whether any output changed.
+        positions: those positions.
+        repeats: whether two passes with different random states gave the same outputs.
+        batch_statistics: name of a norm that takes its statistics from the batch in evaluation mode too.
+    """
+
+    num_positions: int
+    context: int
+    is_next_symbol: bool
+    others: float
+    own: bool
+    earlier: float
+    earlier_position: int
+    reaching: tuple[bool, ...]
+    positions: tuple[int, ...]
+    repeats: bool
+    batch_statistics: str | None
+
+
+@dataclass(frozen=True)
+class BatchNorm:
+    """One batch norm.
+
+    Attributes:
+        rows: values per channel that its statistics rest on.
+        momentum: None for a cumulative average.
+        num_updates: how often the running statistics were updated; None where the module does not count.
+        tracks: whether it has running statistics.
+        is_training: the mode it was found in.
+        mean_distance: |running mean - batch mean| in standard deviations, one per channel (at most 64).
+        spread_ratio: running variance over batch variance, one per channel (at most 64).
+    """
+
+    name: str
+    rows: int
+    momentum: float | None
+    num_updates: int | None
+    tracks: bool
+    is_training: bool
+    mean_distance: tuple[float, ...]
+    spread_ratio: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Data:
+    """What the examples and labels look like.
+
+    Attributes:
+        num_examples: in the batch or the training set that was given.
+        label_offset: share of labels equal to the input so many places later (0: at the same place), by offset.
+        num_symbols: distinct labels.
+        num_overlapping: validation examples (input and label) that stand in the training set too; None without any.
+        num_validation: validation examples that were looked up.
+        num_chance_overlap: of them, those so common that they would recur in fresh data.
+        context_repeats: share of training examples that stand in it more than once.
+        label_runs: neighbouring minibatches, or examples, with the same label: observed number of pairs.
+        label_pairs: pairs of neighbouring labels.
+        label_same_chance: chance that two labels drawn at random agree.
+    """
+
+    num_examples: int
+    label_offset: dict[str, float]
+    num_symbols: int
+    num_overlapping: int | None = None
+    num_validation: int = 0
+    num_chance_overlap: int = 0
+    context_repeats: float = 0.0
+    label_runs: int = 0
+    label_pairs: int = 0
+    label_same_chance: float = 0.0
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A few steps from the same state on the same batches at one rate; the state was put back afterwards.
+
+    Attributes:
+        factor: of the learning rate.
+        losses: per example before, and after the steps, on examples that the steps did not use, (n,) each.
+        is_finite: whether every loss was.
+    """
+
+    factor: float
+    before: tuple[float, ...]
+    after: tuple[float, ...]
+    is_finite: bool
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What the learning rate did in branches of `num_steps` steps."""
+
+    learning_rate: float
+    num_steps: int
+    branches: tuple[Branch, ...]
+
+
+@dataclass(frozen=True)
+class Update:
+    """One parameter over one step: how far it moved, and the gradient that moved it.
+
+    Attributes:
+        moved: std of the change over std of the values; NaN where the values have no spread.
+        is_moved: whether any bit of it changed.
+        stale: how far the gradient used is from the one that arrived since the last step, relative; None if not seen.
+        stale_scale: the factor that was divided out (clipping, loss scaling).
+    """
+
+    name: str
+    moved: float
+    is_moved: bool
+    gradient_norm: float | None
+    stale: float | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen at one step. `step` 0 is before training."""
+
+    step: int
+    sites: tuple[Site, ...] | None = None
+    parameters: tuple[Parameter, ...] | None = None
+    loss: Loss | None = None
+    coupling: Coupling | None = None
+    norms: tuple[BatchNorm, ...] | None = None
+    updates: tuple[Update, ...] | None = None
+    rates: Rates | None = None
+    train_losses: tuple[float, ...] | None = None
+    validation_losses: tuple[float, ...] | None = None
+    in_training_mode: bool | None = None
+
+
+@dataclass(frozen=True)
+class History:
+    """Every step's loss, and what was set at it, from the first step watched.
+
+    Attributes:
+        losses: (n,), as handed to `step`.
+        learning_rates: of the first group at each look.
+        look_steps: the steps of `learning_rates`, `gradient_norms` and `clipped`.
+        gradient_norms: over all parameters, as the optimiser used it.
+        clipped: whether the gradient was scaled down between the backward pass and the optimiser's step.
+        has_scheduler: whether a scheduler was attached to the optimiser.
+        scheduler_steps: how often it stepped.
+        num_eval_in_training_mode: passes without gradients while the model was in training mode, and its norms or
+            dropout with it.
+    """
+
+    losses: tuple[float, ...]
+    look_steps: tuple[int, ...] = ()
+    learning_rates: tuple[float, ...] = ()
+    gradient_norms: tuple[float, ...] = ()
+    clipped: tuple[bool, ...] = ()
+    has_scheduler: bool = False
+    scheduler_steps: int = 0
+    num_eval_in_training_mode: int = 0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that was measured on one model: looks in the order of their steps, data, history.
+
+    `missing` maps a section's name to why it is not there.
+    """
+
+    looks: tuple[Look, ...]
+    data: Data | None = None
+    history: History | None = None
+    missing: dict[str, str] = field(default_factory=dict)
+    optimizer: str | None = None
+
+    def to_json(self) -> str:
+        """One line of JSON; read it back with `from_json`."""
+        return json.dumps(finite(asdict(self)), ensure_ascii=False, allow_nan=False)
+
+    @staticmethod
+    def from_json(text: str) -> "Evidence":
+        """The evidence that `to_json` wrote."""
+        return _build(Evidence, json.loads(text))
+
+
+def _build(kind: Any, value: Any) -> Any:
+    """`value`, read from JSON, as what the type hint `kind` says."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        return None if value is None else _build(next(item for item in arguments if item is not NoneType), value)
+    if is_dataclass(kind) and isinstance(kind, type):
+        hints = get_type_hints(kind)
+        return kind(**{item.name: _build(hints[item.name], value[item.name]) for item in fields(kind)})
+    if origin is tuple:
+        return tuple(_build(arguments[0], item) for item in value)
+    if origin is dict:
+        return {key: _build(arguments[1], item) for key, item in value.items()}
+    return float(value) if kind is float else value

@@ -1,0 +1,143 @@
+"""Which inputs reach which outputs: one input is exchanged, and the outputs that change are counted.
+
+Works on any module, with numbers or ids, without gradients. Both passes have the same shapes and the same random
+state, so that what does not depend on the exchanged input stays equal bit for bit.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from moreish.doctor.evidence import Coupling
+from moreish.doctor.probes.predictions import layout
+from moreish.doctor.subject import Subject, first_float
+
+MAX_POSITIONS = 12
+_LEAK = 1e-6  # of the largest output: more than rounding between two passes of the same shape
+
+
+class UnclearError(Exception):
+    """Outputs or inputs have no form in which examples can be told apart; the message says which."""
+
+
+@torch.no_grad()
+def measure_coupling(subject: Subject) -> Coupling:
+    """Exchange examples and positions, in evaluation mode. The caller puts modes and random states back.
+
+    Raises:
+        UnclearError: it cannot be told which output belongs to which example.
+    """
+    subject.model.eval()
+    n = subject.num_examples
+    if n < 2:
+        raise UnclearError("the batch has one example; pass at least two")
+    if _time_comes_first(subject):
+        raise UnclearError("the first axis of the inputs counts positions, not examples; pass (examples, positions)")
+    base = _run(subject, None, seed=1)
+    repeats = bool(torch.equal(base, _run(subject, None, seed=2)))
+    scale = float(base.abs().max()) or 1.0
+    others, own = 0.0, False
+    for example in sorted({0, n // 2}):
+        change = _change(base, _run(subject, _exchanged(subject.primary, example, None), seed=1)) > _LEAK * scale
+        touched = change.flatten(1).any(1)
+        own |= bool(touched[example])
+        others = max(others, (float(touched.sum()) - float(touched[example])) / (n - 1))
+    context = _context(subject.primary)
+    num_positions = base.shape[1]
+    earlier, earlier_position = 0.0, -1
+    positions = _spread(context)
+    reaching = []
+    for position in positions:
+        change = _change(base, _run(subject, _exchanged(subject.primary, None, position), seed=1))
+        reaching.append(bool((change > 0).any()))
+        if num_positions == context and position:
+            before = float(change[:, :position].max()) / scale
+            if before > earlier:
+                earlier, earlier_position = before, position
+    return Coupling(
+        num_positions=num_positions,
+        context=context,
+        is_next_symbol=_is_next_symbol(subject),
+        others=others,
+        own=own,
+        earlier=earlier if earlier > _LEAK else 0.0,
+        earlier_position=earlier_position,
+        reaching=tuple(reaching),
+        positions=tuple(positions),
+        repeats=repeats,
+        batch_statistics=_batch_statistics(subject.model),
+    )
+
+
+def _run(subject: Subject, values: Tensor | None, seed: int) -> Tensor:
+    """Outputs (n, P, …) of one pass."""
+    torch.manual_seed(seed)
+    output = subject.forward(None if values is None else subject.replaced(values))
+    predictions = layout(output, subject)
+    if predictions is not None:
+        return predictions.outputs.clone()
+    outputs, n = first_float(output), subject.num_examples
+    if outputs is None or outputs.shape[0] % n:
+        shape = "no tensor of floats" if outputs is None else f"shape {tuple(outputs.shape)}"
+        raise UnclearError(f"the output ({shape}) has no axis of {n} examples")
+    return outputs.reshape(n, outputs.shape[0] // n, -1).clone()
+
+
+def _exchanged(inputs: Tensor, example: int | None, position: int | None) -> Tensor:
+    """The inputs with one example, or one position of all examples, exchanged for other values that occur."""
+    changed = inputs.clone()
+    where = (slice(None) if example is None else example, *(() if position is None else (position,)))
+    old = inputs[where]
+    if inputs.is_floating_point():
+        spread = float(inputs.float().std()) if inputs.numel() > 1 else 0.0
+        changed[where] = old + (spread or 1.0)
+    elif inputs.dtype == torch.bool:
+        changed[where] = ~old
+    else:
+        symbols = torch.unique(inputs)
+        if len(symbols) < 2:
+            raise UnclearError("all inputs are the same symbol")
+        changed[where] = symbols[(torch.searchsorted(symbols, old.contiguous()) + 1) % len(symbols)]
+    return changed
+
+
+def _change(before: Tensor, after: Tensor) -> Tensor:
+    """Largest absolute change of each prediction, (n, P); NaN counts as no change."""
+    return (after - before).abs().nan_to_num().reshape(*before.shape[:2], -1).amax(-1)
+
+
+def _context(inputs: Tensor) -> int:
+    """T of ids (n, T) or of numbers (n, T, E); 0 where the inputs have no positions."""
+    has_positions = inputs.ndim == 3 if inputs.is_floating_point() else inputs.ndim == 2
+    return inputs.shape[1] if has_positions else 0
+
+
+def _spread(context: int) -> list[int]:
+    """Up to MAX_POSITIONS positions, evenly over the context, the first and the last among them."""
+    if context <= MAX_POSITIONS:
+        return list(range(context))
+    return sorted({round(i * (context - 1) / (MAX_POSITIONS - 1)) for i in range(MAX_POSITIONS)})
+
+
+def _is_next_symbol(subject: Subject) -> bool:
+    x, y = subject.primary, subject.targets
+    if not isinstance(y, Tensor) or x.is_floating_point() or y.is_floating_point() or x.ndim != 2:
+        return False
+    if y.numel() != x.numel() or x.shape[1] < 2:
+        return False
+    y = y.reshape(x.shape)
+    return bool((y[:, :-1] == x[:, 1:]).float().mean() > 0.9)
+
+
+def _time_comes_first(subject: Subject) -> bool:
+    x, y = subject.primary, subject.targets
+    if not isinstance(y, Tensor) or x.is_floating_point() or y.is_floating_point() or x.ndim != 2 or len(x) < 3:
+        return False
+    return y.shape == x.shape and bool((y[:-1] == x[1:]).float().mean() > 0.9) and not _is_next_symbol(subject)
+
+
+def _batch_statistics(model: nn.Module) -> str | None:
+    for name, module in model.named_modules():
+        is_batch_norm = "batchnorm" in type(module).__name__.lower()
+        if is_batch_norm and getattr(module, "running_mean", None) is None:
+            return name or type(module).__name__
+    return None

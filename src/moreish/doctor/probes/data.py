@@ -1,0 +1,83 @@
+"""Inputs and labels: whether a label stands among its own inputs, and whether validation repeats training."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from moreish.doctor.evidence import Data
+from moreish.doctor.subject import first_tensor
+
+MAX_EXAMPLES = 200_000
+_OFFSETS = range(-3, 4)
+
+
+def measure_data(batch: Any, validation: Any = None) -> Data:
+    """Look at a pair (inputs, targets), and at a second pair that was held out."""
+    inputs, targets = batch
+    x = first_tensor(inputs)
+    labels = targets if isinstance(targets, Tensor) and not targets.is_floating_point() else None
+    num_symbols = 0 if labels is None else int(torch.unique(labels).numel())
+    runs, pairs, chance = _label_runs(labels, len(x))
+    data = {
+        "num_examples": len(x),
+        "label_offset": {} if labels is None else _offsets(x, labels),
+        "num_symbols": num_symbols,
+        "label_runs": runs,
+        "label_pairs": pairs,
+        "label_same_chance": chance,
+    }
+    keys = _keys(x, targets)
+    counts = Counter(keys)
+    data["context_repeats"] = sum(count for count in counts.values() if count > 1) / max(len(keys), 1)
+    if validation is not None:
+        held_out = _keys(first_tensor(validation[0]), validation[1])
+        data["num_validation"] = len(held_out)
+        data["num_overlapping"] = sum(key in counts for key in held_out)
+        data["num_chance_overlap"] = sum(counts.get(key, 0) > 1 for key in held_out)
+    return Data(**data)
+
+
+def _offsets(x: Tensor, labels: Tensor) -> dict[str, float]:
+    """Share of labels equal to the input `offset` places later; offset 1 is the next symbol, 0 the same place."""
+    if x.is_floating_point() or x.ndim != 2 or int(torch.unique(labels).numel()) < 2:
+        return {}
+    shares = {}
+    n, context = x.shape
+    if labels.numel() == x.numel() and context > 1:
+        y = labels.reshape(n, context)
+        for offset in _OFFSETS:
+            first, last = max(0, -offset), min(context, context - offset)
+            if last > first:
+                shares[str(offset)] = float((y[:, first:last] == x[:, first + offset : last + offset]).float().mean())
+    elif labels.numel() == n:
+        y = labels.reshape(n)
+        for place in range(context):  # the last input symbol is offset 0 from itself, the label should be offset 1
+            shares[str(place - context + 1)] = float((y == x[:, place]).float().mean())
+        if n > 8 and context > 1 and bool((x[1:, :-1] == x[:-1, 1:]).all(1).float().mean() > 0.5):
+            slides = (x[1:, :-1] == x[:-1, 1:]).all(1)  # neighbours slide over one text: labels can be read off inputs
+            shares["next"] = float((y[:-1] == x[1:, -1])[slides].float().mean())
+    return shares
+
+
+def _label_runs(labels: Tensor | None, n: int) -> tuple[int, int, float]:
+    """How many neighbouring labels agree, of how many, and how many would if the order were random."""
+    if labels is None or labels.numel() != n or n < 2:
+        return 0, 0, 0.0
+    y = labels.reshape(-1)
+    counts = torch.bincount(y - y.min()).double()
+    chance = float((counts * (counts - 1)).sum() / (n * (n - 1)))
+    return int((y[1:] == y[:-1]).sum()), n - 1, chance
+
+
+def _keys(x: Tensor, targets: Any) -> list[bytes]:
+    """One key an example: its input and its label, byte for byte."""
+    n = min(len(x), MAX_EXAMPLES)
+    rows = np.ascontiguousarray(x[:n].detach().cpu().reshape(n, -1).numpy())
+    keys = [row.tobytes() for row in rows]
+    if isinstance(targets, Tensor) and targets.numel() and targets.shape[0] % len(x) == 0:
+        labels = np.ascontiguousarray(targets.detach().cpu().reshape(len(x), -1)[:n].numpy())
+        keys = [key + row.tobytes() for key, row in zip(keys, labels, strict=True)]
+    return keys

@@ -1,0 +1,77 @@
+"""Batch norms: how many values their statistics rest on, and how far the running ones are from those of the batch."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from moreish.doctor.evidence import BatchNorm
+from moreish.doctor.subject import Subject
+
+_MAX_CHANNELS = 64
+
+
+def batch_norms(model: nn.Module) -> dict[str, nn.Module]:
+    """Modules that normalise by the batch: PyTorch's, and others with that name or running statistics."""
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, nn.modules.batchnorm._BatchNorm)
+        or "batchnorm" in type(module).__name__.lower()
+        or (isinstance(getattr(module, "running_mean", None), Tensor) and not isinstance(module, nn.InstanceNorm1d))
+    }
+
+
+@torch.no_grad()
+def measure_norms(subject: Subject) -> tuple[BatchNorm, ...]:
+    """One pass in the mode of training, with the inputs of every batch norm looked at. Buffers change."""
+    found: dict[str, BatchNorm] = {}
+    norms = batch_norms(subject.model)
+    handles = [module.register_forward_pre_hook(_noter(name, found)) for name, module in norms.items()]
+    try:
+        if handles:
+            subject.forward()
+    finally:
+        for handle in handles:
+            handle.remove()
+    return tuple(found.values())
+
+
+def _noter(name: str, found: dict[str, BatchNorm]) -> Any:
+    def note(module: Any, args: Any) -> None:
+        if not args or not isinstance(args[0], Tensor) or name in found:
+            return
+        x = args[0].detach().float()
+        is_channels_first = isinstance(module, nn.modules.batchnorm._BatchNorm) and x.ndim > 2
+        rows = (x.movedim(1, -1) if is_channels_first else x).reshape(
+            -1, x.shape[1] if is_channels_first else x.shape[-1]
+        )
+        mean, variance = rows.mean(0), rows.var(0, correction=1 if len(rows) > 1 else 0)
+        running_mean = getattr(module, "running_mean", None)
+        running_var = getattr(module, "running_var", None)
+        running_std = getattr(module, "running_std", None)
+        if running_var is None and isinstance(running_std, Tensor):
+            running_var = running_std**2
+        distance, ratio = torch.zeros(0), torch.zeros(0)
+        tracks = isinstance(running_mean, Tensor) and isinstance(running_var, Tensor)
+        if (
+            isinstance(running_mean, Tensor)
+            and isinstance(running_var, Tensor)
+            and running_mean.numel() == rows.shape[1]
+        ):
+            distance = (running_mean.float().view(-1) - mean).abs() / (variance + 1e-5).sqrt()
+            ratio = running_var.float().view(-1) / (variance + 1e-5)
+        count = getattr(module, "num_batches_tracked", None)
+        momentum = getattr(module, "momentum", None)
+        found[name] = BatchNorm(
+            name=name,
+            rows=rows.shape[0],
+            momentum=float(momentum) if isinstance(momentum, int | float) else None,
+            num_updates=int(count) if isinstance(count, Tensor) else None,
+            tracks=tracks,
+            is_training=bool(module.training),
+            mean_distance=tuple(distance[:_MAX_CHANNELS].tolist()),
+            spread_ratio=tuple(ratio[:_MAX_CHANNELS].tolist()),
+        )
+
+    return note

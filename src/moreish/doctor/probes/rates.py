@@ -1,0 +1,83 @@
+"""What the learning rate does: a few steps at several rates, from the same state and on the same batches."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from moreish.doctor.evidence import Branch, Rates
+from moreish.doctor.probes.predictions import per_example_losses
+from moreish.doctor.restore import untouched
+from moreish.doctor.subject import Subject
+
+FACTORS = (0.1, 1.0, 1e3, 1e4)
+NUM_STEPS = 6
+_MIN_EXAMPLES = 16
+
+
+def measure_rates(
+    batches: Sequence[Subject], held_out: Subject, optimizer: torch.optim.Optimizer, factors: Sequence[float] = FACTORS
+) -> Rates | str:
+    """Branch once for each factor; or a sentence on why that cannot be done. Everything is put back.
+
+    Args:
+        batches: what each step trains on, in this order.
+        held_out: what is measured before and after, in the mode of training without dropout.
+        factors: of the learning rates of all groups.
+    """
+    if held_out.num_examples < _MIN_EXAMPLES:
+        return f"{held_out.num_examples} examples to measure on; at least {_MIN_EXAMPLES} are needed"
+    model = held_out.model
+    base = [_intended(group) for group in optimizer.param_groups]
+    if all(rate == 0 for rate in base):
+        return "the learning rate is zero"
+    branches = []
+    for factor in factors:
+        with untouched(model, optimizer):
+            torch.manual_seed(0)
+            before = _losses(held_out)
+            if before is None:
+                return "the loss cannot be taken apart by example"
+            for group, rate in zip(optimizer.param_groups, base, strict=True):
+                group["lr"] = rate * factor
+            is_finite = all(_step(batch, optimizer) for batch in batches)
+            after = _losses(held_out)
+            assert after is not None
+            is_finite &= bool(torch.isfinite(after).all())
+            branches.append(Branch(factor, _numbers(before), _numbers(after), is_finite))
+    return Rates(base[0], len(batches), tuple(branches))
+
+
+def minibatches(subject: Subject, num_steps: int = NUM_STEPS) -> tuple[list[Subject], Subject]:
+    """Half of the examples to train on, again and again in turn; the other half to measure on."""
+    n = subject.num_examples
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(0))
+    training, held_out = order[: n // 2], order[n // 2 :]
+    return [subject.selected(training)] * num_steps, subject.selected(held_out)
+
+
+def _intended(group: dict[str, object]) -> float:
+    """The rate of a group; where a scheduler is still warming up, the one that it will reach."""
+    rate, initial = float(group["lr"]), group.get("initial_lr")  # type: ignore[arg-type]
+    return max(rate, float(initial)) if isinstance(initial, int | float) else rate
+
+
+def _step(subject: Subject, optimizer: torch.optim.Optimizer) -> bool:
+    """One step as the optimiser takes it; whether the loss was finite."""
+    for p in subject.model.parameters():
+        p.grad = None
+    loss = subject.loss(subject.forward())
+    if not bool(torch.isfinite(loss)):
+        return False
+    loss.backward()
+    type(optimizer).step(optimizer)  # past a scheduler's wrapper, which would count it
+    return True
+
+
+@torch.no_grad()
+def _losses(subject: Subject) -> Tensor | None:
+    return per_example_losses(subject.forward(), subject)
+
+
+def _numbers(losses: Tensor) -> tuple[float, ...]:
+    return tuple(losses[:256].double().tolist())

@@ -1,0 +1,280 @@
+"""Which operations a forward pass consists of, and what came out of each; modules or plain functions alike.
+
+Operations are seen where PyTorch dispatches its functions, so `torch.tanh(x)` in a forward is seen like `nn.Tanh`, and
+`x @ self.weight` like `nn.Linear`. What happens inside one compiled operation (`nn.LSTM`) is not seen.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from moreish.doctor.evidence import NUM_GROUPS, Site
+
+MAX_SITES = 400
+TANH_THRESHOLD = 0.97  # |tanh|, as the notebooks have it
+SIGMOID_THRESHOLD = 0.47  # |sigmoid - 1/2|: its slope there is as far below its largest as that of tanh at 0.97
+
+_KINDS: dict[str, str] = {
+    "tanh": "activation", "tanh_": "activation", "sigmoid": "activation", "relu": "activation", "relu_": "activation",
+    "gelu": "activation", "silu": "activation", "leaky_relu": "activation", "elu": "activation",
+    "clamp_min": "activation", "softmax": "softmax", "_softmax": "softmax", "log_softmax": "log_softmax",
+    "linear": "linear", "matmul": "linear", "__matmul__": "linear", "mm": "linear", "addmm": "linear", "bmm": "linear",
+    "conv1d": "linear", "conv2d": "linear", "conv3d": "linear", "einsum": "linear",
+    "embedding": "embedding", "batch_norm": "norm", "layer_norm": "norm", "group_norm": "norm", "instance_norm": "norm",
+    "rms_norm": "norm", "dropout": "dropout", "scaled_dot_product_attention": "attention",
+}  # fmt: skip
+
+
+@dataclass
+class _Tally:
+    """What is kept of one site while it is pooled."""
+
+    kind: str
+    op: str
+    parameter: str | None
+    num_units: int
+    has_bias: bool
+    num_calls: int = 0
+    num_rows: int = 0
+    num_distinct: int = 0
+    squares: list[Tensor] = field(default_factory=list)
+    gradients: list[Tensor] = field(default_factory=list)
+    saturated: list[Tensor] = field(default_factory=list)
+    entropies: list[Tensor] = field(default_factory=list)
+    all_high: Tensor | None = None
+    all_low: Tensor | None = None
+    any_nonzero: Tensor | None = None
+    is_finite: bool = True
+    has_finite_inputs: bool = True
+
+
+class Trace(TorchFunctionMode):
+    """Takes note of every operation of interest while it is active.
+
+    Args:
+        model: its modules name the sites.
+        num_examples: of the batch: outputs whose first axis is a multiple of it are grouped by example.
+    """
+
+    def __init__(self, model: nn.Module, num_examples: int) -> None:
+        super().__init__()
+        self.num_examples: int = num_examples
+        self.tallies: dict[str, _Tally] = {}
+        self.feeds: dict[str, str] = {}  # bias → norm that follows it at once
+        self.names: dict[int, str] = {id(p): name for name, p in model.named_parameters()}
+        self.dropout_ran: bool = False
+        self._stack: list[tuple[str, dict[str, int]]] = [("", {})]
+        self._biased: dict[int, tuple[Tensor, str]] = {}
+        self._is_busy: bool = False
+
+    def enter(self, name: str, module: nn.Module, args: Any) -> None:
+        self._stack.append((name, {}))
+        if "batchnorm" in type(module).__name__.lower() and args:
+            self._note_norm(args[0])
+
+    def leave(self) -> None:
+        if len(self._stack) > 1:
+            self._stack.pop()
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        name = getattr(func, "__name__", "")
+        kind = _KINDS.get(name)
+        if self._is_busy or kind is None:
+            out = func(*args, **kwargs)
+            if not self._is_busy and name in ("add", "__add__", "add_", "__iadd__", "__radd__"):
+                self._note_addition(args, out)
+            return out
+        inputs_are_finite = all(_is_finite(item) for item in args if isinstance(item, Tensor))
+        self._is_busy = True  # relu is tanh's neighbour, not part of whatever calls it
+        try:
+            out = func(*args, **kwargs)
+            if isinstance(out, Tensor) and out.is_floating_point() and out.ndim:
+                self._note(name, kind, args, kwargs, out, inputs_are_finite)
+        finally:
+            self._is_busy = False
+        return out
+
+    def _note(self, name: str, kind: str, args: Any, kwargs: Any, out: Tensor, inputs_are_finite: bool) -> None:
+        operands = [*args, *kwargs.values()]
+        weights = [self.names[id(item)] for item in operands if id(item) in self.names]
+        if kind == "linear" and not weights:
+            return  # a product of activations, as in attention
+        if name == "batch_norm":
+            self._note_norm(args[0] if args else kwargs["input"])
+        site = self._site(name)
+        if site not in self.tallies:
+            if len(self.tallies) >= MAX_SITES:
+                return
+            self.tallies[site] = _Tally(kind, name.strip("_"), weights[0] if weights else None, 0, len(weights) > 1)
+        tally = self.tallies[site]
+        tally.num_calls += 1
+        tally.has_finite_inputs &= inputs_are_finite
+        if kind == "linear" and len(weights) > 1:
+            self._biased[id(out)] = (out, weights[-1])
+        channels_first = name.startswith("conv") or (name in ("batch_norm", "group_norm") and out.ndim > 2)
+        with torch.no_grad():
+            self._measure(tally, out.detach(), args, kwargs, channels_first)
+        if out.requires_grad and torch.is_grad_enabled():
+            out.register_hook(self._gradient_noter(tally))
+
+    def _measure(self, tally: _Tally, out: Tensor, args: Any, kwargs: Any, channels_first: bool) -> None:
+        tally.is_finite &= _is_finite(out)
+        tally.num_units = out.shape[1] if channels_first else out.shape[-1]
+        tally.squares.append(self._by_group(out.float().square()))
+        if tally.kind == "attention":
+            tally.entropies.append(self._by_group(_attention_entropy(args, kwargs)))
+        elif tally.kind == "softmax" and out.ndim >= 3 and out.shape[-1] == out.shape[-2] and out.shape[-1] > 1:
+            tally.entropies.append(self._by_group(_relative_entropy(out)))
+        if tally.kind != "activation":
+            return
+        # An activation has no channels of its own; (B, C, H, W) is what convolutions hand on.
+        moved = out.movedim(1, -1) if out.ndim == 4 else out
+        rows = moved.reshape(-1, moved.shape[-1])
+        tally.num_units = rows.shape[1]
+        tally.num_rows += rows.shape[0]
+        sample = rows[:: max(len(rows) // 1024, 1)][:1024]
+        if tally.op == "relu" or tally.op == "clamp_min":
+            alive = (rows != 0).any(0)
+            tally.any_nonzero = alive if tally.any_nonzero is None else tally.any_nonzero | alive
+            tally.num_distinct = max(tally.num_distinct, _num_distinct(sample))
+        elif tally.op in ("tanh", "sigmoid"):
+            centred, threshold = (rows, TANH_THRESHOLD) if tally.op == "tanh" else (rows - 0.5, SIGMOID_THRESHOLD)
+            high, low = (centred > threshold), (centred < -threshold)
+            tally.saturated.append(self._by_group((high | low).float().reshape(out.shape[0], -1)))
+            tally.all_high = high.all(0) if tally.all_high is None else tally.all_high & high.all(0)
+            tally.all_low = low.all(0) if tally.all_low is None else tally.all_low & low.all(0)
+            tally.num_distinct = max(tally.num_distinct, _num_distinct(sample))
+
+    def _gradient_noter(self, tally: _Tally) -> Callable[[Tensor], None]:
+        def note(gradient: Tensor) -> None:
+            with torch.no_grad():
+                tally.gradients.append(self._by_group(gradient.float().square()))
+
+        return note
+
+    def _by_group(self, values: Tensor) -> Tensor:
+        """Means over groups of examples, (G,); over everything, (1,), where the first axis counts something else."""
+        n = self.num_examples
+        if values.ndim and values.shape[0] % n == 0 and n > 1:
+            means = values.reshape(n, -1).mean(1)
+            groups = min(NUM_GROUPS, n)
+            size = n // groups
+            return means[: groups * size].reshape(groups, size).mean(1)
+        return values.mean().reshape(1)
+
+    def _note_addition(self, args: Any, out: Any) -> None:
+        """x @ W + b: remember the sum, whose bias may go into a norm."""
+        biases = [self.names[id(item)] for item in args if id(item) in self.names and item.ndim == 1]
+        if biases and isinstance(out, Tensor):
+            self._biased[id(out)] = (out, biases[0])
+
+    def _note_norm(self, x: Any) -> None:
+        if isinstance(x, Tensor):
+            source = self._biased.get(id(x))
+            if source is None and x._base is not None:
+                source = self._biased.get(id(x._base))
+            if source is not None:
+                self.feeds[source[1]] = self._stack[-1][0] or "norm"
+
+    def _site(self, op: str) -> str:
+        module, counts = self._stack[-1]
+        number = counts[op] = counts.get(op, 0) + 1
+        return f"{module or 'model'}: {op.strip('_')}" + (f" {number}" if number > 1 else "")
+
+    def sites(self) -> tuple[Site, ...]:
+        """Everything seen, in the order of the forward pass."""
+        return tuple(_summary(name, tally) for name, tally in self.tallies.items())
+
+
+@contextmanager
+def tracing(model: nn.Module, num_examples: int) -> Iterator[Trace]:
+    """A trace of the forward passes inside; the hooks that name the modules are taken away again."""
+    trace = Trace(model, num_examples)
+    handles = []
+    for name, module in model.named_modules():
+        handles.append(
+            module.register_forward_pre_hook(lambda module, args, name=name: trace.enter(name, module, args))
+        )
+        handles.append(module.register_forward_hook(lambda _module, _args, _out: trace.leave(), always_call=True))
+    try:
+        with trace:
+            yield trace
+    finally:
+        for handle in handles:
+            handle.remove()
+        trace._biased.clear()  # lets go of the activations
+
+
+def _summary(name: str, tally: _Tally) -> Site:
+    def root_mean(parts: list[Tensor]) -> tuple[float, ...]:
+        return tuple(math.sqrt(max(value, 0.0)) if value == value else value for value in _mean(parts))
+
+    stuck = 0
+    if tally.all_high is not None and tally.all_low is not None:
+        stuck = int((tally.all_high | tally.all_low).sum())
+    return Site(
+        name=name,
+        kind=tally.kind,
+        op=tally.op,
+        parameter=tally.parameter,
+        num_calls=tally.num_calls,
+        num_units=tally.num_units,
+        num_rows=tally.num_rows,
+        num_distinct=tally.num_distinct,
+        rms=root_mean(tally.squares),
+        gradient=root_mean(tally.gradients),
+        saturated=_mean(tally.saturated),
+        num_stuck=stuck,
+        num_dead=0 if tally.any_nonzero is None else int((~tally.any_nonzero).sum()),
+        relative_entropy=_mean(tally.entropies),
+        has_bias=tally.has_bias,
+        is_finite=tally.is_finite,
+        has_finite_inputs=tally.has_finite_inputs,
+    )
+
+
+def _mean(parts: list[Tensor]) -> tuple[float, ...]:
+    """The mean over calls, group by group; calls whose groups differ are averaged as one."""
+    if not parts:
+        return ()
+    if len({len(part) for part in parts}) > 1:
+        parts = [part.mean().reshape(1) for part in parts]
+    return tuple(torch.stack(parts).double().mean(0).tolist())
+
+
+def _relative_entropy(weights: Tensor) -> Tensor:
+    """Entropy of attention weights over the largest possible among those not masked; rows with under 4 are left out."""
+    allowed = (weights > 0).sum(-1)
+    entropy = -(weights * weights.clamp_min(1e-30).log()).sum(-1)
+    usable = allowed >= 4
+    relative = torch.where(usable, entropy / allowed.clamp_min(2).float().log(), torch.zeros_like(entropy))
+    share = usable.float().flatten(1).mean(1).clamp_min(1e-9)
+    return relative.flatten(1).mean(1) / share
+
+
+def _attention_entropy(args: Any, kwargs: Any) -> Tensor:
+    names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale")
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    query, key, mask = given["query"].float(), given["key"].float(), given.get("attn_mask")
+    scale = given.get("scale") or query.shape[-1] ** -0.5
+    scores = query @ key.transpose(-1, -2) * scale
+    if given.get("is_causal"):
+        mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask
+    return _relative_entropy(scores.softmax(-1).nan_to_num())
+
+
+def _num_distinct(rows: Tensor) -> int:
+    return torch.unique((rows * 4096).round(), dim=0).shape[0]
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    return not tensor.is_floating_point() or bool(torch.isfinite(tensor.detach()).all())

@@ -1,0 +1,120 @@
+"""Leave everything as it was: parameters, buffers, gradients, modes, hooks, attributes, optimiser, random streams."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+@contextmanager
+def untouched(
+    model: nn.Module, optimizer: torch.optim.Optimizer | None = None, *, values: bool = True
+) -> Iterator[None]:
+    """Whatever is done inside, everything is bit for bit as before afterwards, also after an error.
+
+    Args:
+        model: its parameters, buffers, gradients, `requires_grad`, modes, hooks and other attributes of its modules.
+        optimizer: its state and the settings of its groups.
+        values: whether values of parameters may change inside; without, only buffers and gradients are copied, which
+            saves memory.
+    """
+    modules = [(module, _attributes(module)) for module in model.modules()]
+    parameters = [(p, p.requires_grad, p.grad, _copy(p.grad), _copy(p) if values else None) for p in model.parameters()]
+    buffers = [(buffer, _copy(buffer)) for buffer in model.buffers()]
+    groups, state = _optimizer_state(optimizer)
+    streams = _random_streams()
+    try:
+        yield
+    finally:
+        for module, attributes in modules:
+            _put_back(module.__dict__, attributes)
+        for p, requires_grad, grad, grad_copy, value in parameters:
+            p.requires_grad_(requires_grad)
+            p.grad = grad
+            _write(grad, grad_copy)
+            _write(p, value)
+        for buffer, value in buffers:
+            _write(buffer, value)
+        if optimizer is not None:
+            _restore_optimizer(optimizer, groups, state)
+        _restore_streams(streams)
+
+
+def _attributes(module: nn.Module) -> dict[str, tuple[Any, Any]]:
+    """Each attribute and, where it is a container (parameters, buffers, hooks, lists), a copy of its content."""
+    return {key: (value, _content(value)) for key, value in module.__dict__.items()}
+
+
+def _content(value: Any) -> Any:
+    if isinstance(value, Tensor) and not isinstance(value, nn.Parameter):
+        return value.detach().clone()
+    return value.copy() if isinstance(value, dict | list | set) else None
+
+
+def _put_back(target: dict[str, Any], attributes: dict[str, tuple[Any, Any]]) -> None:
+    for key in [key for key in target if key not in attributes]:
+        del target[key]
+    for key, (value, content) in attributes.items():
+        if isinstance(value, dict | set) and content is not None:
+            value.clear()
+            value.update(content)
+        elif isinstance(value, list) and content is not None:
+            value[:] = content
+        elif isinstance(value, Tensor):
+            _write(value, content)
+        target[key] = value
+
+
+def _copy(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.detach().clone()
+
+
+def _write(tensor: Tensor | None, value: Tensor | None) -> None:
+    if tensor is not None and value is not None:
+        tensor.data.copy_(value)  # by way of .data, so that a graph that is still needed is not disturbed
+
+
+def _optimizer_state(optimizer: torch.optim.Optimizer | None) -> tuple[list[dict[str, Any]], dict[Any, dict[str, Any]]]:
+    if optimizer is None:
+        return [], {}
+    groups = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
+    state = {
+        p: {key: (item, _copy(item) if isinstance(item, Tensor) else None) for key, item in entries.items()}
+        for p, entries in optimizer.state.items()
+    }
+    return groups, state
+
+
+def _restore_optimizer(
+    optimizer: torch.optim.Optimizer, groups: list[dict[str, Any]], state: dict[Any, dict[str, Any]]
+) -> None:
+    for group, settings in zip(optimizer.param_groups, groups, strict=True):
+        for key in [key for key in group if key != "params" and key not in settings]:
+            del group[key]
+        group.update(settings)
+    for p in [p for p in optimizer.state if p not in state]:
+        del optimizer.state[p]
+    for p, entries in state.items():
+        target = optimizer.state[p]
+        target.clear()
+        for key, (item, value) in entries.items():
+            _write(item if isinstance(item, Tensor) else None, value)
+            target[key] = item
+
+
+def _random_streams() -> tuple[Any, ...]:
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() and torch.cuda.is_initialized() else None
+    return torch.get_rng_state(), cuda, random.getstate(), np.random.get_state()  # noqa: NPY002
+
+
+def _restore_streams(streams: tuple[Any, ...]) -> None:
+    cpu, cuda, python, legacy = streams
+    torch.set_rng_state(cpu)
+    if cuda is not None:
+        torch.cuda.set_rng_state_all(cuda)
+    random.setstate(python)
+    np.random.set_state(legacy)  # noqa: NPY002

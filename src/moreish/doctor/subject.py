@@ -1,0 +1,224 @@
+"""The model, the batch and the loss, called in one way whatever form they have, and checked before anything is done."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from moreish.errors import InputError, MoreishError
+
+
+class ModelError(MoreishError, RuntimeError):
+    """A module that the doctor cannot examine, or that raised while it was examined."""
+
+
+LossFunction = Callable[[Any, Any], Tensor]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is examined.
+
+    Attributes:
+        inputs: a tensor, or a tuple (positional arguments) or dict (keyword arguments) of them.
+        targets: whatever `loss_fn` takes second.
+    """
+
+    model: nn.Module
+    inputs: Any
+    targets: Any
+    loss_fn: LossFunction
+
+    @property
+    def primary(self) -> Tensor:
+        """The first input that is a tensor with an axis of examples."""
+        return first_tensor(self.inputs)
+
+    @property
+    def num_examples(self) -> int:
+        return self.primary.shape[0]
+
+    def forward(self, inputs: Any = None) -> Any:
+        """The model's output; what it raises becomes one line.
+
+        Raises:
+            ModelError: the module raised.
+        """
+        inputs = self.inputs if inputs is None else inputs
+        try:
+            if isinstance(inputs, Mapping):
+                return self.model(**inputs)
+            return self.model(*inputs) if isinstance(inputs, tuple | list) else self.model(inputs)
+        except MoreishError:
+            raise
+        except Exception as error:
+            shape = tuple(first_tensor(inputs).shape)
+            raise ModelError(
+                f"{type(self.model).__name__} raised {type(error).__name__} in forward on inputs of shape {shape}: "
+                f"{_one_line(error)}. Pass a batch that the model accepts; nothing was changed."
+            ) from error
+
+    def loss(self, output: Any) -> Tensor:
+        """The loss as a scalar tensor.
+
+        Raises:
+            ModelError: `loss_fn` raised.
+            InputError: it returned something else than one number.
+        """
+        try:
+            loss = self.loss_fn(output, self.targets)
+        except Exception as error:
+            raise ModelError(
+                f"loss_fn raised {type(error).__name__}: {_one_line(error)}. It is called as loss_fn(output, targets); "
+                "nothing was changed."
+            ) from error
+        return scalar(loss)
+
+    def selected(self, rows: Tensor) -> "Subject":
+        """The same with some of the examples only."""
+        n = self.num_examples
+        per_example = _rows_per_example(self.targets, n)
+        targets = self.targets
+        if per_example > 1 and isinstance(targets, Tensor):
+            targets = targets.reshape(n, per_example, *targets.shape[1:])[rows].flatten(0, 1)
+        else:
+            targets = take(targets, rows, n)
+        return Subject(self.model, take(self.inputs, rows, n), targets, self.loss_fn)
+
+    def replaced(self, values: Tensor) -> Any:
+        """The inputs with another tensor in the place of the first."""
+        primary, done = self.primary, False
+
+        def swap(item: Any) -> Any:
+            nonlocal done
+            if item is primary and not done:
+                done = True
+                return values
+            return item
+
+        if isinstance(self.inputs, Mapping):
+            return {key: swap(item) for key, item in self.inputs.items()}
+        return tuple(swap(item) for item in self.inputs) if isinstance(self.inputs, tuple | list) else values
+
+
+def make_subject(model: nn.Module, batch: Any, loss_fn: LossFunction) -> Subject:
+    """Check what was handed in.
+
+    Raises:
+        InputError: `batch` is no pair, or has no tensor with examples.
+        ModelError: the module cannot be examined.
+    """
+    check_model(model)
+    if not isinstance(batch, tuple | list) or len(batch) != 2:
+        got = f"{len(batch)} things" if isinstance(batch, tuple | list) else type(batch).__name__
+        raise InputError(
+            f"batch is {got}; expected a pair (inputs, targets). Several inputs go into a tuple: ((a, b), targets)."
+        )
+    if not callable(loss_fn):
+        raise InputError(f"loss_fn is a {type(loss_fn).__name__}; expected a function of (output, targets).")
+    first_tensor(batch[0])
+    return Subject(model, batch[0], batch[1], loss_fn)
+
+
+def check_model(model: nn.Module) -> None:
+    """Refuse what cannot be examined.
+
+    Raises:
+        ModelError: no module, no parameters, lazy, quantised, or on several devices.
+    """
+    if not isinstance(model, nn.Module):
+        raise ModelError(f"model is a {type(model).__name__}; expected a torch.nn.Module.")
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ModelError(
+            "The model is compiled by TorchScript, which hides its operations. Pass the module it was made of."
+        )
+    for name, p in model.named_parameters():
+        if isinstance(p, nn.parameter.UninitializedParameter):
+            raise ModelError(f"Parameter {name} is lazy: it has no shape yet. Call the model once on a batch first.")
+    for name, module in model.named_modules():
+        if "quantized" in type(module).__module__:
+            raise ModelError(
+                f"Module {name} is quantised ({type(module).__name__}) and has no gradients. Examine the model that "
+                "was "
+                "quantised."
+            )
+    parameters = list(model.parameters())
+    if not parameters:
+        raise ModelError(f"{type(model).__name__} has no parameters: there is nothing to train. Pass the whole model.")
+    devices = sorted({str(p.device) for p in parameters})
+    if len(devices) > 1 or devices == ["meta"]:
+        raise ModelError(
+            f"The parameters are on {' and '.join(devices)}; expected one real device. Move the model first."
+        )
+
+
+def scalar(loss: Any) -> Tensor:
+    """The loss, if it is one number.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not isinstance(loss, Tensor):
+        raise InputError(f"The loss is a {type(loss).__name__}; expected a tensor with one number.")
+    if loss.numel() != 1 or loss.is_complex():
+        raise InputError(
+            f"The loss has shape {tuple(loss.shape)}; expected one number. Take its mean, or use reduction='mean'."
+        )
+    return loss.reshape(())
+
+
+def first_tensor(value: Any) -> Tensor:
+    """The first tensor with at least one axis and one example in a structure of inputs.
+
+    Raises:
+        InputError: there is none.
+    """
+    for item in _tensors(value):
+        if item.ndim and item.shape[0]:
+            return item
+    raise InputError(
+        f"The inputs ({type(value).__name__}) hold no tensor with at least one example; expected a tensor whose first "
+        "axis counts the examples, or a tuple or dict of tensors."
+    )
+
+
+def first_float(output: Any) -> Tensor | None:
+    """The first tensor of floats in an output: the output itself, of a tuple, a dict, or an object's `logits`."""
+    logits = getattr(output, "logits", None)
+    for item in _tensors(logits if isinstance(logits, Tensor) else output):
+        if item.is_floating_point() and item.ndim:
+            return item
+    return None
+
+
+def take(value: Any, rows: Tensor, n: int) -> Any:
+    """Rows of every tensor in a structure whose first axis has n entries; anything else as it is."""
+    if isinstance(value, Tensor):
+        return value[rows.to(value.device)] if value.ndim and value.shape[0] == n else value
+    if isinstance(value, Mapping):
+        return {key: take(item, rows, n) for key, item in value.items()}
+    return tuple(take(item, rows, n) for item in value) if isinstance(value, tuple | list) else value
+
+
+def _rows_per_example(targets: Any, n: int) -> int:
+    if not isinstance(targets, Tensor) or not targets.ndim or targets.shape[0] == n or targets.shape[0] % n:
+        return 1
+    return targets.shape[0] // n
+
+
+def _tensors(value: Any) -> list[Tensor]:
+    if isinstance(value, Tensor):
+        return [value]
+    items: Sequence[Any] = ()
+    if isinstance(value, Mapping):
+        items = list(value.values())
+    elif isinstance(value, tuple | list):
+        items = value
+    return [tensor for item in items for tensor in _tensors(item)]
+
+
+def _one_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__).rstrip(".")[:200]

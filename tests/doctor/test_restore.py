@@ -1,0 +1,95 @@
+"""Whatever the doctor does, and whatever happens to it, everything is bit for bit as it was."""
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import moreish
+from doctor import networks as net
+
+
+def state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """All that training depends on, as plain bytes and values."""
+    return {
+        "values": {name: value.numpy().tobytes() for name, value in model.state_dict().items()},
+        "gradients": {
+            name: None if p.grad is None else p.grad.numpy().tobytes() for name, p in model.named_parameters()
+        },
+        "requires": [p.requires_grad for p in model.parameters()],
+        "modes": [module.training for module in model.modules()],
+        "hooks": [(len(m._forward_hooks), len(m._forward_pre_hooks), len(m._backward_hooks)) for m in model.modules()],
+        "attributes": [sorted(vars(module)) for module in model.modules()],
+        "optimizer": str(optimizer.state_dict()),
+        "streams": (torch.get_rng_state().numpy().tobytes(), random.getstate(), np.random.get_state()[1].tobytes()),  # noqa: NPY002
+    }
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn", "lstm", "gpt"])
+def test_everything_is_as_it_was(name: str) -> None:
+    make, batch, loss_fn = net.HEALTHY[name]
+    results = []
+    for is_examined in (False, True):
+        torch.manual_seed(0)
+        random.seed(0)
+        np.random.seed(0)  # noqa: NPY002
+        model = make()
+        optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
+        inputs, targets = batch()
+        loss_fn(model(inputs), targets).backward()
+        optimizer.step()
+        next(model.parameters()).requires_grad_(False)
+        list(model.modules())[-1].eval()
+        if is_examined:
+            moreish.diagnose(model, (inputs, targets), loss_fn, optimizer)
+        results.append(state(model, optimizer))
+    assert results[0] == results[1]
+
+
+class Raising(net.CNN):
+    """Raises in the third forward pass, when batch norm has already changed its statistics."""
+
+    count = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = super().forward(x)
+        self.count += 1
+        if self.count == self.limit:
+            raise ValueError("not today")
+        return out
+
+    limit = 1
+
+
+def test_a_model_that_raises_is_one_clear_line_and_left_as_it_was() -> None:
+    model = Raising()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    before = state(model, optimizer)
+    with pytest.raises(
+        moreish.MoreishError, match=r"Raising raised ValueError in forward .*: not today\. Pass a batch"
+    ):
+        moreish.diagnose(model, net.images(), F.cross_entropy, optimizer)
+    assert state(model, optimizer) == before
+    assert model.count == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "batch", "loss_fn", "message"),
+    [
+        (nn.Tanh(), net.windows(), F.cross_entropy, "has no parameters"),
+        (net.MLP(), net.windows(), lambda out, y: F.cross_entropy(out, y, reduction="none"), "expected one number"),
+        (nn.LazyLinear(3), (torch.ones(2, 3), torch.ones(2, 3)), F.mse_loss, "is lazy"),
+        (net.MLP(), net.windows()[0], F.cross_entropy, "expected a pair"),
+        (net.MLP(), (3, 4), F.cross_entropy, "no tensor with at least one example"),
+        (nn.Linear(3, 3, device="meta"), (torch.ones(2, 3), torch.ones(2, 3)), F.mse_loss, "one real device"),
+        (net.MLP(), net.windows(), "mse", "expected a function"),
+    ],
+)
+def test_bad_input_is_one_clear_line(model: Any, batch: Any, loss_fn: Any, message: str) -> None:
+    with pytest.raises(moreish.MoreishError, match=message) as error:
+        moreish.diagnose(model, batch, loss_fn)
+    assert "\n" not in str(error.value)
