@@ -59,7 +59,7 @@ def draw_spread_by_depth(
         if len(layers) > 4:
             axes.tick_params(axis="x", rotation=35)
         dress(axes, "layer, from the input to the output", what)
-    panels[0].set_ylim(bottom=0)
+    panels[0].set_ylim(0, 1.1 * max(float(np.max(values)) for values in spreads.values()) or 1.0)
     if len(kinds) > 1 and all((np.asarray(values) > 0).all() for values in kinds[1][0].values()):
         panels[1].set_yscale("log")
     legend(figure, panels, columns=4)

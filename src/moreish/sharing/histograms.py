@@ -33,7 +33,7 @@ def draw_activation_histograms(
     largest = max(float(np.abs(values).max()) for values in activations.values()) or 1.0
     limits = (-1.0, 1.0) if is_tanh else (0.0 if is_relu else -0.2, min(largest, 8.0))
     for number, (name, values) in enumerate(activations.items()):
-        told = f"{name}: mean {values.mean():+.2f}, std {values.std():.2f}"
+        told = f"{name}: mean {_signed(values.mean())}, std {values.std():.2f}"
         if is_tanh:
             told += f", {saturation(values, threshold_of_saturation):.1%} saturated"
         elif is_relu:
@@ -121,10 +121,15 @@ def draw_spreads(arrays: Mapping[str, Numbers], units: str = "no unit") -> "Figu
         mean, std = float(values.mean()), float(values.std())
         threshold(axes, mean - std, "one std on either side of the mean", along="y")
         threshold(axes, mean + std, "", along="y")
-        dress(axes, f"value ({units})", "density", f"{name}\nmean {mean:+.2f}, std {std:.2f}")
+        dress(axes, f"value ({units})", "density", f"{name}\nmean {_signed(mean)}, std {std:.2f}")
         axes.set_ylim(bottom=0)
     legend(figure, panels)
     return figure
+
+
+def _signed(value: float) -> str:
+    """Two digits and a sign, but none before a 0.00."""
+    return f"{value:+.2f}".replace("-", "−") if round(value, 2) else "0.00"
 
 
 def _outline(axes: Any, values: Numbers, limits: tuple[float, float], share: float, **style: Any) -> None:

@@ -58,6 +58,7 @@ def draw_saturation_map(
         f"{is_off.mean():.1%} white; {len(dead)} of {num_units} units dead (white at every example)\n",
         grid=None,
     )
+    axes.spines[:].set_visible(True)  # white has an edge
     figure.legend(
         handles=[
             Patch(facecolor="white", edgecolor=INK, label=criterion),
@@ -99,7 +100,9 @@ def draw_embedding_map(embedding: Numbers, symbols: Sequence[str], highlighted: 
     is_high = np.array([symbol in highlighted for symbol in symbols])
     for group, color, name in ((~is_high, BLUE, "symbol"), (is_high, VERMILLION, f"{' '.join(highlighted)}")):
         if group.any():
-            axes.scatter(places[group, 0], places[group, 1], s=330, color=color, label=name, alpha=0.9, linewidths=0)
+            axes.scatter(
+                places[group, 0], places[group, 1], s=330, color=color, label=name, linewidths=1, edgecolors="white"
+            )
     for symbol, (x, y) in zip(symbols, places, strict=True):
         text = shown(symbol)
         size = LABEL_SIZE if len(text) == 1 else 7
@@ -175,4 +178,4 @@ def _write_counts(axes: Any, counts: NDArray[np.integer[Any]], top: int) -> None
         text = f"{count}" if count < 1000 else f"{count / 1000:.1f}k" if count < 99_950 else f"{count // 1000}k"
         color = "white" if count > dark else INK
         cell = axes.text(column, row, text, ha="center", va="center", fontsize=SMALLEST_SIZE - 1.5, color=color)
-        cell.set_in_layout(False)  # it lies within its cell; asking each for its size takes seconds
+        cell.set_in_layout(False)  # it lies within its cell; asking each for its size takes as long as all the rest

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9"
 INK, PALE = "#222222", "#9A9A9A"
 SERIES = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY)
-DEPTHS = "cividis"  # rises evenly in brightness with every kind of colour vision: Nuñez et al. 2018, arXiv:1712.01662
+DEPTHS = "viridis"  # rises evenly in brightness, with every kind of colour vision
 
 LABEL_SIZE, SMALL_SIZE, SMALLEST_SIZE = 13, 11, 10
 DOTS_PER_INCH = 160
@@ -90,7 +90,7 @@ def series_color(number: int, count: int) -> Any:
         return SERIES[number]
     from matplotlib import colormaps
 
-    return colormaps[DEPTHS](0.92 * number / (count - 1))
+    return colormaps[DEPTHS](0.9 * number / (count - 1))
 
 
 def legend(figure: "Figure", axes: "Sequence[Axes]", columns: int = 3) -> None:
@@ -132,7 +132,7 @@ def lay_out(figure: "Figure") -> None:
 def to_bytes(figure: "Figure", file_format: Literal["png", "svg"]) -> bytes:
     """The picture as a file; the same figure gives the same bytes, whenever it is written.
 
-    Its layout is made once and kept: made again, it would move by a hair, and it is half of the work.
+    Its layout is made once and kept: made again, it would move by a hair.
     """
     import matplotlib as mpl
 
