@@ -106,4 +106,7 @@ struct Kernels {
 // The tables that this build has and this processor can run, fastest first; ends with nullptr.
 const Kernels* const* levels();
 
+// The table of that name; nullptr where this processor has none.
+const Kernels* find_level(const char* name);
+
 }  // namespace moreish

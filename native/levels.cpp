@@ -1,4 +1,6 @@
 // Which instruction sets this processor has.
+#include <cstring>
+
 #include "kernels.h"
 
 namespace moreish {
@@ -21,6 +23,12 @@ const Kernels* const* levels() {
 #endif
     found[n] = &kernels_portable;
     return found;
+}
+
+const Kernels* find_level(const char* name) {
+    for (const Kernels* const* level = levels(); *level; ++level)
+        if (!std::strcmp((*level)->name, name)) return *level;
+    return nullptr;
 }
 
 }  // namespace moreish

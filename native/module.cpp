@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels_module.h"
 #include "network.h"
 
 namespace nb = nanobind;
@@ -71,10 +72,10 @@ struct HeldLayer {
     std::vector<Array> arrays;
 };
 
-const Kernels& find_level(const std::optional<std::string>& name) {
-    for (const Kernels* const* level = levels(); *level; ++level)
-        if (!name || *name == (*level)->name) return **level;
-    throw nb::value_error("this processor has no such instruction set");
+const Kernels& level_of(const std::optional<std::string>& name) {
+    const Kernels* level = name ? find_level(name->c_str()) : levels()[0];
+    if (!level) throw nb::value_error("this processor has no such instruction set");
+    return *level;
 }
 
 class HeldNetwork {
@@ -108,7 +109,7 @@ public:
             arrays_.insert(arrays_.end(), layer.arrays.begin(), layer.arrays.end());
         }
         const Stream ids{stream.data(), stream.itemsize() == 2, static_cast<int64_t>(stream.size()), has_boundary};
-        network_ = std::make_unique<Network>(find_level(level), ids, std::move(spec));
+        network_ = std::make_unique<Network>(level_of(level), ids, std::move(spec));
     }
 
     // The losses of the steps that were carried out, and of the one that was not, where there is one.
@@ -142,6 +143,7 @@ NB_MODULE(_native, m) {
         for (const Kernels* const* level = moreish::levels(); *level; ++level) names.emplace_back((*level)->name);
         return names;
     });
+    bind_kernels(m);
     nb::class_<HeldParameter>(m, "Parameter")
         .def(nb::init<Array, std::optional<Array>, std::optional<Array>, bool>(), "value"_a.noconvert(),
              "first"_a.noconvert().none(), "second"_a.noconvert().none(), "decays"_a);

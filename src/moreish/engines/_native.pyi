@@ -1,4 +1,7 @@
-"""The door to the compiled kernels (native/module.cpp). `native.py` is the only caller, and checks what it passes."""
+"""The door to the compiled kernels (native/module.cpp). `native.py` is the only caller, and checks what it passes.
+
+`Kernels` and `Rule` (native/kernels_module.cpp), the kernels one by one, are for their tests and benchmark alone.
+"""
 
 from collections.abc import Sequence
 from typing import Any, final
