@@ -109,6 +109,8 @@ def draw_published(results: Sequence[Mapping[str, Any]]) -> "Figure":
     Args:
         results: "experiments" of the file that `moreish reproduce` writes.
     """
+    from matplotlib.ticker import StrMethodFormatter
+
     rows = list(results)[::-1]
     figure, (axes,) = new_figure(10.5, 2.2 + 0.34 * len(rows))
     marks: dict[str, tuple[list[float], list[int]]] = {verdict: ([], []) for verdict in _VERDICTS}
@@ -135,6 +137,7 @@ def draw_published(results: Sequence[Mapping[str, Any]]) -> "Figure":
     threshold(axes, -1, "as far as is allowed", along="y")
     threshold(axes, 1, "", along="y")
     axes.set_xscale("symlog", linthresh=2, linscale=2)
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))  # not 2 × 10⁰
     reach = max([2.0, *(1.3 * abs(x) for xs, _ in marks.values() for x in xs)])
     axes.set_xlim(-reach, reach)
     axes.set_yticks(np.arange(len(rows)), [row["id"] for row in rows])
