@@ -88,8 +88,8 @@ class Recipe:
     model: ModelName = "mlp"
     context: int = 8
     embedding: int | Literal["onehot"] = 24
-    hidden: tuple[int, ...] = (256, 256)
-    activation: Activation = "relu"
+    hidden: tuple[int, ...] = (384, 384)
+    activation: Activation = "gelu"
     norm: Norm = "none"
     norm_output: bool = False
     norm_convention: BatchNormConvention = "pytorch"
@@ -110,7 +110,7 @@ class Recipe:
     momentum: float = 0.9
     beta1: float = 0.9
     beta2: float = 0.99
-    weight_decay: float = 0.12
+    weight_decay: float = 0.15
     clip: float | None = None
     schedule: ScheduleName = "cosine"
     warmup: float = 0.02
