@@ -2,15 +2,19 @@
 
 import dataclasses
 import importlib
+import math
+import multiprocessing
 
 import pytest
 
 from moreish.corpus import DATA_SETS
 from moreish.errors import InputError
-from moreish.experiments import Experiment, Measurement, experiments, reproduce
+from moreish.experiments import Experiment, Measurement, Row, exactly, experiments, nearly, reproduce
 from moreish.experiments.registry import find
 from moreish.experiments.runner import carry_out
 from moreish.experiments.store import Store, Task
+from moreish.experiments.tables import table
+from moreish.experiments.verdicts import compare
 
 EXPERIMENT = Experiment(id="growth", what="", source="", measure="counting.table_growth", settings={"contexts": 2})
 
@@ -84,6 +88,16 @@ def test_an_interruption_keeps_what_is_done(list_file, tmp_path):
     assert [store.get(task) is not None for task in tasks(list_file, 1, 2)] == [True, False]
 
 
+def test_an_interruption_leaves_no_process_behind(list_file, tmp_path):
+    def interrupt(done):
+        if done.task is not None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(tasks(list_file, *range(6)), Store(tmp_path), 2, interrupt)
+    assert multiprocessing.active_children() == []
+
+
 def test_processes_measure_what_one_measures(list_file, tmp_path):
     values = [each.values for each in carry_out(tasks(list_file, 1, 2), Store(tmp_path), 2)]
     assert values == [each.values for each in carry_out(tasks(list_file, 1, 2), Store(tmp_path / "one"), 1)]
@@ -99,3 +113,21 @@ def test_the_bigram_table_of_lecture_1(names_file, tmp_path):
     assert row.verdict == "exact"
     assert "2.4540" in (tmp_path / "table.txt").read_text(encoding="utf-8")
     assert '"verdict": "exact"' in (tmp_path / "results.json").read_text(encoding="utf-8")
+
+
+def test_the_table_shows_numbers_texts_and_what_did_not_come_out(list_file, tmp_path):
+    published = (exactly("parameters", "12097"), nearly("loss", "2.1", 0.02), nearly("losses", "1 2 3 4 5 6", 0.1))
+    experiment = dataclasses.replace(EXPERIMENT, published=published, note="A note.", why_different="A reason.")
+    losses = [1.0, 2.0, 3.0, 4.0, 5.0, 7.0]
+    values = [{"parameters": 12097, "loss": loss, "losses": losses, "word": "diverged"} for loss in (2.1, 2.11)]
+    figures = tuple(compare(experiment, [Measurement(each | {"inf": math.inf}, 1.0, 1.0) for each in values]))
+    lines = table([Row(experiment, figures, "differs"), Row(experiment, (), "failed", error="No file.")])
+    assert [" ".join(line.split()) for line in lines[1:7]] == [
+        "growth near differs",
+        "parameters 12097 12097 exact",
+        "loss 2.1 ± 0.02 2.1 ± 0.0071 agrees",
+        "losses 6 numbers: 1 2 … 5 of 6 agree, the furthest 1 away differs",
+        "word diverged shown",
+        "inf inf ± nan shown",
+    ]
+    assert lines[-4:] == ["growth: A note.", "growth: A reason.", "growth: A note.", "growth: No file."]

@@ -75,7 +75,7 @@ def killed_units(request: Request) -> dict[str, Value]:
             try:
                 steps.losses(recipe.steps or 1)
             except DivergenceError:
-                values |= {f"{name}: dead units": "diverged", f"{name}: validation": math.inf}
+                values |= {f"{name}: dead units": "diverged", f"{name}: validation": "diverged"}
                 continue
             contexts, _ = examples(corpus, _validation(corpus, recipe.context), recipe.context)
             h = hidden_activations(steps.module, contexts)[0]  # (n, H)

@@ -6,8 +6,9 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,18 +70,20 @@ def carry_out(
     clock = _Clock([tasks[index].experiment.seconds for index in missing])
     report = report or (lambda done: None)
     report(Done(None, len(found), len(tasks), None))
-    for index, measurement in _measure_all(tasks, missing, min(num_processes or num_cores(), len(missing))):
-        found[index] = measurement
-        if measurement.error is None:
-            store.put(tasks[index], measurement)
-        left = clock.seconds_left(tasks[index].experiment.seconds)
-        report(Done(tasks[index], len(found), len(tasks), left))
+    num_processes = min(num_processes or num_cores(), len(missing))
+    with closing(_measure_all(tasks, missing, num_processes)) as measured:  # an interruption ends its processes at once
+        for index, measurement in measured:
+            found[index] = measurement
+            if measurement.error is None:
+                store.put(tasks[index], measurement)
+            left = clock.seconds_left(tasks[index].experiment.seconds)
+            report(Done(tasks[index], len(found), len(tasks), left))
     return [found[index] for index in range(len(tasks))]
 
 
 def _measure_all(
     tasks: Sequence[Task], indices: Sequence[int], num_processes: int
-) -> Iterator[tuple[int, Measurement]]:
+) -> Generator[tuple[int, Measurement], None, None]:
     """The measurements as they are made; in this process where one at a time is enough."""
     with tempfile.TemporaryDirectory(prefix="moreish-") as scratch:
         if num_processes <= 1:
@@ -98,7 +101,8 @@ def _measure_in_processes(
             for future in as_completed(futures):
                 yield futures[future], future.result()
         except BaseException:  # also where the caller stops listening
-            pool.shutdown(wait=False, cancel_futures=True)
+            for future in futures:
+                future.cancel()
             for process in multiprocessing.active_children():
                 process.kill()  # a training would take a gentler word as a request, and save first
             raise

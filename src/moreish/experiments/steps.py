@@ -44,27 +44,34 @@ class Steps:
         return torch.randint(0, len(self._positions), shape, generator=self.generator).numpy() + self._positions.start
 
     def losses(self, num_steps: int) -> NDArray[np.float32]:
-        """Carry out so many steps: the loss of each before its update, (k,).
+        """Carry out so many steps of the recipe's schedule: the loss of each before its update, (k,).
 
         Raises:
             DivergenceError: one is not finite.
         """
-        return np.concatenate([np.empty(0, np.float32), *self._calls(num_steps)])
+        steps = np.arange(self._num_done, self._num_done + num_steps)
+        return self.losses_at(rates(self.recipe, steps / (self.recipe.steps or 1)))
+
+    def losses_at(self, step_rates: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Carry out one step at each learning rate: the loss of each before its update, (k,).
+
+        Raises:
+            DivergenceError: one is not finite.
+        """
+        return np.concatenate([np.empty(0, np.float32), *self._calls(step_rates)])
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
         """Parameters and buffers by name."""
         return dict(self._engine.weights())
 
-    def _calls(self, num_steps: int) -> Iterator[NDArray[np.float32]]:
+    def _calls(self, step_rates: NDArray[np.float64]) -> Iterator[NDArray[np.float32]]:
         with threadpool_limits(limits=1):
-            last = self._num_done + num_steps
-            while self._num_done < last:
-                steps = np.arange(self._num_done, min(self._num_done + _STEPS_A_CALL, last))
-                call_rates = rates(self.recipe, steps / (self.recipe.steps or 1))
-                result = self._engine.run(self.draw(len(steps)), call_rates, self._num_done)
+            for start in range(0, len(step_rates), _STEPS_A_CALL):
+                call_rates = step_rates[start : start + _STEPS_A_CALL]
+                result = self._engine.run(self.draw(len(call_rates)), call_rates, self._num_done)
                 if result.failed_loss is not None:
-                    raise DivergenceError(f"The loss became {result.failed_loss} at step {self._num_done:,}.")
-                self._num_done += len(steps)
+                    raise DivergenceError(f"The loss became {result.failed_loss} after step {self._num_done:,}.")
+                self._num_done += len(call_rates)
                 yield result.losses
 
 

@@ -70,9 +70,9 @@ def published_with_band(figure: Compared) -> str:
 def number(value: float, published: str | None = None) -> str:
     """With as many digits as were published, else four that count."""
     if published is None:
-        return f"{value:,.0f}" if value == round(value) else f"{value:.4g}"
+        return f"{value:,.0f}" if value.is_integer() else f"{value:.4g}"
     mantissa, _, exponent = published.partition("e")
-    if "." not in mantissa and value != round(value):
+    if "." not in mantissa and not value.is_integer():
         return f"{value:.3g}"
     digits = len(mantissa.partition(".")[2])
     return f"{value:.{digits}e}" if exponent else f"{value:.{digits}f}"

@@ -58,16 +58,12 @@ def deep_network(request: Request) -> dict[str, Value]:
     recipe = recipe_of(request)
     corpus = read_corpus(request.data_file, recipe)
     run, losses = carry_out(recipe, corpus, request.directory / "run", _STEPS_BETWEEN_STATISTICS)
-    looked_into = run
-    if run.statistics is None:  # this engine takes none
-        by_hand = recipe.with_changes(engine="manual")
-        looked_into, _ = carry_out(by_hand, corpus, request.directory / "by-hand", _STEPS_BETWEEN_STATISTICS)
     drawn = load(run).generate(settings["num_names"], seed=settings["names_seed"], draws="lecture", allow_repeats=True)
     weights = load_model(run.path).weights
     return {
         "parameters": ArrayMLP(recipe, corpus.vocabulary.vocab_size, weights).num_parameters,
         "step 0": float(losses[0]),
-        **_last_statistics(looked_into),
+        **_last_statistics(run),
         **measured(recipe, weights, corpus, ("train", "validation")),
         "first names": " ".join(item.text for item in drawn),
     }

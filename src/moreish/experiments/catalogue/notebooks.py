@@ -93,7 +93,7 @@ _TUNINGS: dict[tuple[int, int, int, int, int], str] = {
 _SMALL_SPREAD = (
     "Chance, for the most part: after 10,000 steps these networks still show where they began, and the spread over "
     "three seeds is itself uncertain. Over twelve seeds (LOG.md) the first and last published loss lie within 2.2 "
-    "spreads."
+    "spreads; only step 1,000 of mlp-gelu lies further out (3.5)."
 )
 
 
@@ -211,6 +211,31 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         ),
     ),
     Experiment(
+        id="fold-batchnorm",
+        what="three layers with batch norm, folded into the linear ones",
+        source="notebook 2 (asked there, not done)",
+        data="makemore-names",
+        published=(nearly("largest difference of logits", "0", 1e-5),),
+        measure="folding.fold",
+        settings={
+            "recipe": _NAMES
+            | {
+                "embedding": 10,
+                "hidden": [100, 100],
+                "init": "kaiming",
+                "bias_scale": None,
+                "head_init": "normal",
+                "head_scale": 0.01,
+                "head_bias_scale": None,
+                "norm": "batch",
+                "schedule": "constant",
+                "steps": 10_000,
+            }
+        },
+        seconds=3,
+        note="Over all validation windows, in float32; the question is whether the outputs stay the same.",
+    ),
+    Experiment(
         id="perceptron-full",
         what="table of 65 × 65 and a bias, full batch",
         source="notebook 3",
@@ -272,13 +297,30 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         seconds=10,
     ),
     Experiment(
-        id="layer-magnitudes-unit-columns",
+        id="unit-column-magnitudes",
         what="the same with unit columns",
         source="notebook 3 (asked for there)",
         data="tinyshakespeare",
         measure="shakespeare.magnitudes",
         settings={"recipe": _UNIT_COLUMNS},
         seconds=10,
+    ),
+    Experiment(
+        id="rate-search",
+        what="one step at each of 1,000 rates, 0.001 to 1",
+        source="lecture 2, notebook 5",
+        data="makemore-names",
+        published=(nearly("log10 of the rate in the valley", "-1", 0.3),),
+        measure="rate_search.rate_search",
+        settings={
+            "recipe": _NAMES | {"embedding": 2, "hidden": [100]},
+            "init_seed": _SEED,
+            "lowest": 1e-3,
+            "highest": 1.0,
+            "num_rates": 1_000,
+            "num_averaged": 101,
+        },
+        note="The valley is where the loss, averaged over 101 neighbouring rates, is least. Band: from 0.05 to 0.2.",
     ),
     Experiment(
         id="tuning",
@@ -289,11 +331,11 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         measure="trained.tuning",
         settings={"recipe": _NAMES, "rows": [list(row) for row in _TUNINGS], "decay_step": 100_000},
         seconds=150,
-        note="The digits of 3/100/20/200k/8 repeat those of the row before it: one of the two was not written down.",
+        note="The digits of 3/100/20/200k/8 repeat those of the row before it: one of the two is probably a slip.",
         why_different=(
-            "Each published figure is one unseeded training, of a notebook whose settings were changed between runs "
-            "(its last one says 33 examples a step and prints 2.5676 for train): some rows were measured with others "
-            "than they state. Small networks from unscaled draws also end far apart."
+            "Each published figure is one unseeded training, in a notebook whose settings were changed between runs "
+            "(the one it shows last draws 33 examples a step and ends at 2.5676): some rows may have been measured "
+            "with others than they state, and three seeds tell a spread only roughly."
         ),
     ),
 )
