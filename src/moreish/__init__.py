@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from moreish.backprop.comparing import compare_gradients
     from moreish.doctor import diagnose
     from moreish.errors import MoreishError
-    from moreish.generation import Model, load
+    from moreish.generation import Folded, Model, fold, load
+    from moreish.models.module_folding import fold_module
     from moreish.recipe import Recipe
     from moreish.sharing import plot
     from moreish.statistics import Statistics
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Folded",
     "Model",
     "MoreishError",
     "Recipe",
@@ -34,12 +36,15 @@ __all__ = [
     "__version__",
     "compare_gradients",
     "diagnose",
+    "fold",
+    "fold_module",
     "load",
     "plot",
     "train",
 ]
 
 _ROOMS: dict[str, str] = {
+    "Folded": "moreish.generation",
     "Model": "moreish.generation",
     "MoreishError": "moreish.errors",
     "Recipe": "moreish.recipe",
@@ -47,6 +52,8 @@ _ROOMS: dict[str, str] = {
     "Statistics": "moreish.statistics",
     "compare_gradients": "moreish.backprop.comparing",
     "diagnose": "moreish.doctor",
+    "fold": "moreish.generation",
+    "fold_module": "moreish.models.module_folding",
     "load": "moreish.generation",
     "plot": "moreish.sharing",
     "train": "moreish.training",

@@ -13,6 +13,7 @@ from moreish.cli.data import data
 from moreish.cli.evaluate import evaluate
 from moreish.cli.exercise import exercise
 from moreish.cli.flags import in_flags
+from moreish.cli.fold import fold
 from moreish.cli.generate import generate
 from moreish.cli.plot import plot
 from moreish.cli.printing import say
@@ -74,7 +75,7 @@ def _describe(
     """
 
 
-for _command in (train, generate, score, evaluate, data, plot, reproduce):
+for _command in (train, generate, score, evaluate, fold, data, plot, reproduce):
     app.command()(_command)
 app.add_typer(exercise, name="exercise")
 

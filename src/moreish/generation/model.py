@@ -40,6 +40,8 @@ class Model:
         vocabulary: that it reads and writes.
         provenance: the file it was trained on, how far, and with which versions.
         predictor: the model itself.
+        file: what the model file holds.
+        origin: directory of the model file; None if there is none.
 
     Raises:
         ModelFileError: the file's parts do not belong together.
@@ -52,8 +54,8 @@ class Model:
         # In float64, so that no last bit of a probability, and so no item, depends on the batch that it is drawn in.
         weights = {name: a.astype(np.float64) if a.dtype == np.float32 else a for name, a in file.weights.items()}
         self.predictor: Predictor = predictor(self.recipe, self.vocabulary.vocab_size, weights)
-        self._file = file
-        self._origin = origin
+        self.file: ModelFile = file
+        self.origin: Path | None = origin
         self._walker: Walker | None = None
 
     @property
@@ -126,7 +128,7 @@ class Model:
         training_items = self._training_items() if nearest else []
 
         prefix = self.vocabulary.encode(request.start, where="the prefix")
-        beginning = begin(self.predictor, self._opening, prefix, has_boundary)
+        beginning = begin(self.predictor, self.opening, prefix, has_boundary)
         draw = partial(draw_items, self.predictor, beginning, request)
         if can_walk(self.predictor):
             if self._walker is None or self._walker.predictor is not self.predictor:
@@ -153,7 +155,7 @@ class Model:
         """
         given = [texts] if isinstance(texts, str) else list(texts)
         normalised = [normalise(text, self.recipe.normalization) for text in given]
-        nlls = character_nlls(self.predictor, self.vocabulary, self._opening, normalised)
+        nlls = character_nlls(self.predictor, self.vocabulary, self.opening, normalised)
         in_file, in_split = self._known.find(normalised) if self._known else ([None] * len(given),) * 2
         return [
             Scored(text, float(each.sum()), float(each.mean()), tuple(each.tolist()), *is_known)
@@ -177,15 +179,15 @@ class Model:
         if file is not None:
             corpus = whole_corpus(os.fspath(file), self.vocabulary, self.recipe)
             return {"whole": evaluate(self.predictor, corpus, "test")}
-        corpus = training_corpus(self.provenance.get("data", {}), self._origin, self.recipe)
+        corpus = training_corpus(self.provenance.get("data", {}), self.origin, self.recipe)
         return {split: evaluate(self.predictor, corpus, split) for split in SPLITS}
 
     @cached_property
-    def _opening(self) -> NDArray[np.int64]:
-        """What stands before every item or text: one boundary, or the training file's opening."""
+    def opening(self) -> NDArray[np.int64]:
+        """Ids that stand before every item or text: one boundary, or the training file's opening."""
         if self.vocabulary.has_boundary:
             return np.zeros(1, dtype=np.int64)
-        opening = self._file.opening if self._file.opening is not None else np.zeros(0, dtype=np.int64)
+        opening = self.file.opening if self.file.opening is not None else np.zeros(0, dtype=np.int64)
         # An n-gram may see more than the recipe's context; before the opening a model has seen zeros, as at `start`.
         missing = max(self.predictor.context, 1) - len(opening)
         return np.pad(opening.astype(np.int64), (max(missing, 0), 0))
@@ -195,7 +197,7 @@ class Model:
         if not self.vocabulary.has_boundary:
             return None
         nothing = np.zeros(0, dtype=np.uint64)
-        trained, held_out = self._file.trained_items, self._file.held_out_items
+        trained, held_out = self.file.trained_items, self.file.held_out_items
         return KnownItems(
             nothing if trained is None else trained,
             nothing if held_out is None else held_out,
@@ -205,7 +207,7 @@ class Model:
     def _training_items(self) -> list[str]:
         from moreish.generation.training_file import training_corpus
 
-        corpus = training_corpus(self.provenance.get("data", {}), self._origin, self.recipe)
+        corpus = training_corpus(self.provenance.get("data", {}), self.origin, self.recipe)
         return list(dict.fromkeys(corpus.items("train")))
 
 
