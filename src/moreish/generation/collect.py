@@ -81,16 +81,18 @@ def collect(
         drawn = draw(np.arange(num_drawn, num_drawn + min(batch_size, max(likely, 1))))
         for item, is_stuck in zip(_items(drawn, vocabulary, known), drawn.is_stuck.tolist(), strict=True):
             num_drawn += 1
+            text = item.text
             if is_stuck:
                 reason = _STUCK
-            elif not item.text:
+            elif not text:
                 reason = _EMPTY
-            elif not request.allow_repeats and item.text in texts:
+            elif not request.allow_repeats and text in texts:
                 reason = _REPEATED
             elif request.new_only and item.in_training_file:
                 reason = _KNOWN
             else:
-                texts.add(item.text)
+                if not request.allow_repeats:
+                    texts.add(text)
                 accepted.append(item)
                 if len(accepted) == num_items:
                     break
