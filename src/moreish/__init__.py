@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from moreish.backprop.comparing import compare_gradients
-    from moreish.doctor import diagnose
+    from moreish.doctor import Doctor, diagnose
     from moreish.errors import MoreishError
     from moreish.generation import Folded, Model, fold, load
     from moreish.models.module_folding import fold_module
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Doctor",
     "Folded",
     "Model",
     "MoreishError",
@@ -44,6 +45,7 @@ __all__ = [
 ]
 
 _ROOMS: dict[str, str] = {
+    "Doctor": "moreish.doctor",
     "Folded": "moreish.generation",
     "Model": "moreish.generation",
     "MoreishError": "moreish.errors",

@@ -14,10 +14,12 @@ from moreish.doctor.judge import judge
 
 if TYPE_CHECKING:
     from moreish.doctor.examine import collect, diagnose
+    from moreish.doctor.watch import Doctor
 
-__all__ = ["Evidence", "Finding", "Measurement", "NotExamined", "Report", "collect", "diagnose", "judge"]
+__all__ = ["Doctor", "Evidence", "Finding", "Measurement", "NotExamined", "Report", "collect", "diagnose", "judge"]
 
 _ROOMS: dict[str, str] = {
+    "Doctor": "moreish.doctor.watch",
     "collect": "moreish.doctor.examine",
     "diagnose": "moreish.doctor.examine",
 }

@@ -232,8 +232,7 @@ class Update:
     Attributes:
         moved: std of the change over std of the values; NaN where the values have no spread.
         is_moved: whether any bit of it changed.
-        stale: how far the gradient used is from the one that arrived since the last step, relative; None if not seen.
-        stale_scale: the factor that was divided out (clipping, loss scaling).
+        stale: share of the gradient used that is left over from the step before; None if not seen.
     """
 
     name: str

@@ -27,7 +27,7 @@ def diagnose(
 ) -> Report:
     """Examine a model before training: what is wrong with it, why, and what to do.
 
-    Costs less than 50 training steps on this batch. Parameters, buffers, gradients, modes, hooks, the optimiser and the
+    Costs some tens of training steps on this batch. Parameters, buffers, gradients, modes, hooks, the optimiser and the
     random streams of PyTorch, NumPy and Python are bit for bit as before, also after an error.
 
     Args:

@@ -1,0 +1,133 @@
+"""Seen only while it trains: gradients left over, parameters that stay, the wrong mode; and splits that overlap."""
+
+from moreish.doctor.checks.check import Check, Verdict
+from moreish.doctor.evidence import Evidence
+from moreish.doctor.finding import Finding, Measurement, NotExamined
+from moreish.doctor.significance import Level, count_above, mean_above
+
+OVERLAP = 0.05
+"""Share of validation that stands in training, beyond what is common in the language itself, from which it misleads."""
+RISE = 0.05
+"""Nats by which validation rises above its own best."""
+
+
+def not_cleared(evidence: Evidence, level: Level) -> Verdict:
+    """The optimiser used the sum of this step's gradient and the one before."""
+    shares = [(look, update) for look in evidence.looks for update in look.updates or () if update.stale is not None]
+    if not shares:
+        return NotExamined("gradients-not-cleared", "no gradient was seen from its arrival to its use")
+    return [
+        Finding(
+            "gradients-not-cleared", "critical", None, look.step,
+            Measurement("share of the gradient used that is left over from the step before", update.stale or 0.0, 0.0),
+            "Gradients of earlier steps are still in .grad and are added to: every step repeats all before it.",
+            "Call optimizer.zero_grad() once a step, before loss.backward().",
+            "PyTorch documentation, torch.optim: taking an optimization step",
+        )
+        for look, update in shares
+        if update.stale
+    ][:1]  # fmt: skip
+
+
+def never_moves(evidence: Evidence, level: Level) -> Verdict:
+    """Parameters that no step looked at has changed."""
+    looks = [look for look in evidence.looks if look.updates]
+    if len(looks) < 2:
+        return NotExamined("never-moves", "under two steps were looked at")
+    moved = {update.name for look in looks for update in look.updates or () if update.is_moved}
+    still = [update.name for update in looks[-1].updates or () if update.name not in moved]
+    return [
+        Finding(
+            "never-moves", "major", name, looks[-1].step,
+            Measurement("steps that changed it, of those looked at", 0, len(looks)),
+            f"In none of the {len(looks)} steps looked at did it change by one bit, though it requires a gradient.",
+            "Check that the optimiser holds it, that the loss depends on it, and that the learning rate is not zero.",
+            "Humbatova et al. 2020, ICSE, Taxonomy of Real Faults in Deep Learning Systems, section 4.2",
+        )
+        for name in still
+    ]  # fmt: skip
+
+
+def evaluation_mode(evidence: Evidence, level: Level) -> Verdict:
+    """The model is in evaluation mode at every step looked at, so that dropout and batch norm do not train."""
+    looks = [look for look in evidence.looks if look.in_training_mode is not None]
+    if not looks or any(look.in_training_mode for look in looks):
+        return []
+    return [
+        Finding(
+            "trained-in-eval-mode", "minor", None, looks[0].step,
+            Measurement("steps in training mode, of those looked at", 0, len(looks)),
+            "The model is in evaluation mode while it trains: dropout does nothing and batch norm keeps its "
+            "statistics.",
+            "Call model.train() before the loop, and again after each evaluation.",
+            "PyTorch documentation, torch.nn.Module.train",
+        )
+    ]  # fmt: skip
+
+
+def split_overlap(evidence: Evidence, level: Level) -> Verdict:
+    """More validation examples stand in the training set than recur there by themselves."""
+    data = evidence.data
+    if data is None or data.num_overlapping is None:
+        return NotExamined("split-overlap", "it needs train and validation")
+    allowed = level.each()
+    # What recurs within training would recur in fresh data too: its share, doubled for chance, is the null.
+    null = max(2 * data.context_repeats, OVERLAP)
+    p = count_above(data.num_overlapping, data.num_validation, min(null, 1.0))
+    if p >= allowed:
+        return []
+    share = data.num_overlapping / max(data.num_validation, 1)
+    return [
+        Finding(
+            "split-overlap", "major", None, 0,
+            Measurement("share of validation examples that stand in training", share, data.context_repeats, null, p,
+                        allowed, data.num_validation),
+            f"{share:.0%} of the validation examples, inputs and labels, stand in the training set too; within it "
+            f"{data.context_repeats:.0%} occur twice. The validation loss measures memory.",
+            "Remove duplicates before splitting, and split by item, not by window.",
+            "Kapoor & Narayanan 2023, Patterns 4(9), Leakage and the reproducibility crisis, L1.4",
+        )
+    ]  # fmt: skip
+
+
+def overfitting(evidence: Evidence, level: Level) -> Verdict:
+    """Validation rose, example by example, above its best look, while training went on falling."""
+    looks = [look for look in evidence.looks if look.validation_losses and look.train_losses]
+    if len(looks) < 3:
+        return NotExamined("overfitting", "under three looks at train and validation")
+    found = []
+    for number, look in enumerate(looks[1:], 1):
+        now, train = look.validation_losses or (), look.train_losses or ()
+        best = min(looks[:number], key=lambda item: _mean(item.validation_losses))
+        rises = [a - b for a, b in zip(now, best.validation_losses or (), strict=True)]
+        # One more comparison for each earlier look that might have been the best.
+        allowed = level.each(number, number)
+        p = mean_above(rises, RISE)
+        if p < allowed and _mean(train) < _mean(best.train_losses):
+            found.append(
+                Finding(
+                    "overfitting", "minor", None, look.step,
+                    Measurement("validation loss, paired with its best", _mean(now), _mean(best.validation_losses),
+                                _mean(best.validation_losses) + RISE, p, allowed, len(rises),
+                                {"train": _mean(train), "best step": best.step}),
+                    f"Validation was best at step {best.step:,} and has risen since, while training fell to "
+                    f"{_mean(train):.3f}: what is learned now is the training set itself.",
+                    "Keep the weights that were best on validation; use dropout, weight decay, fewer units or more "
+                    "data.",
+                    "Prechelt 1998, Early stopping - but when?, section 2",
+                )
+            )  # fmt: skip
+    return found
+
+
+def _mean(values: tuple[float, ...] | None) -> float:
+    return sum(values) / len(values) if values else float("nan")
+
+
+CHECKS = (
+    Check("gradients-not-cleared", ("updates",), not_cleared, tests=False),
+    Check("never-moves", ("updates",), never_moves, tests=False),
+    Check("trained-in-eval-mode", ("in_training_mode",), evaluation_mode, tests=False),
+    Check("split-overlap", ("data",), split_overlap),
+    Check("overfitting", ("validation_losses",), overfitting),
+)

@@ -1,0 +1,101 @@
+"""A watched training is bit for bit the unwatched one, and its faults are named."""
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import moreish
+from doctor import networks as net
+from moreish.doctor import Evidence, Report, judge
+
+
+def trained(
+    name: str, steps: int = 120, watch: bool = True, clears: bool = True, **given: Any
+) -> tuple[Any, Report | None]:
+    make, batch, loss_fn = net.HEALTHY[name]
+    torch.manual_seed(1)
+    model = make()
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
+    doctor = moreish.Doctor(model, optimizer, loss_fn, **given) if watch else None
+    for step in range(steps):
+        inputs, targets = batch(32, seed=step)
+        if clears:
+            optimizer.zero_grad()
+        loss = loss_fn(model(inputs), targets)
+        loss.backward()
+        optimizer.step()
+        if doctor is not None:
+            doctor.step(loss, inputs, targets)
+    return model, None if doctor is None else doctor.report()
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn", "lstm", "gpt"])
+def test_a_watched_training_is_the_same_bit_for_bit_and_healthy(name: str) -> None:
+    batch = net.HEALTHY[name][1]
+    plain, _ = trained(name, watch=False)
+    streams = torch.get_rng_state()
+    watched, report = trained(name, train=batch(64, seed=900), validation=batch(64, seed=901))
+    assert torch.equal(torch.get_rng_state(), streams)
+    for a, b in zip(plain.state_dict().values(), watched.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in watched.modules())
+    assert report is not None
+    assert report.names == ()
+    assert "gradients-not-cleared" in report.examined
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn", "lstm", "gpt"])
+def test_gradients_that_are_not_cleared_are_named(name: str) -> None:
+    _, report = trained(name, clears=False)
+    assert report is not None
+    assert report.names[0] == "gradients-not-cleared"
+
+
+def test_clipping_and_accumulation_are_not_taken_for_gradients_left_over() -> None:
+    torch.manual_seed(0)
+    model = net.MLP()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with moreish.Doctor(model, optimizer) as doctor:
+        for step in range(60):
+            optimizer.zero_grad()
+            for half in range(2):
+                inputs, targets = net.windows(32, seed=2 * step + half)
+                loss = F.cross_entropy(model(inputs), targets) / 2
+                loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+            optimizer.step()
+            doctor.step(loss, inputs, targets)
+    assert doctor.report().names == ()
+    assert judge(Evidence.from_json(doctor.evidence().to_json())) == doctor.report()
+
+
+def test_a_parameter_that_never_moves_is_named() -> None:
+    torch.manual_seed(0)
+    model = net.MLP()
+    optimizer = torch.optim.SGD([p for name, p in model.named_parameters() if name != "W_out"], 0.1)
+    with moreish.Doctor(model, optimizer) as doctor:
+        for step in range(60):
+            inputs, targets = net.windows(32, seed=step)
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(inputs), targets)
+            loss.backward()
+            optimizer.step()
+            doctor.step(loss, inputs, targets)
+    assert [(item.name, item.layer) for item in doctor.report().findings] == [("never-moves", "W_out")]
+
+
+def test_validation_that_stands_in_training_is_named() -> None:
+    batch = net.windows(256, seed=5)
+    _, report = trained("mlp", 60, train=batch, validation=(batch[0][:64], batch[1][:64]))
+    assert report is not None
+    assert "split-overlap" in report.names
+
+
+def test_a_loss_that_is_not_one_number_is_one_clear_line() -> None:
+    model = net.MLP()
+    doctor = moreish.Doctor(model, torch.optim.SGD(model.parameters(), 0.1))
+    with pytest.raises(moreish.MoreishError, match="expected one number"):
+        doctor.step(torch.zeros(3))
