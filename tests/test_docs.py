@@ -30,7 +30,7 @@ def test_every_example_does_what_the_document_shows(
     cache.mkdir()
     examples = "".join(block.content for block in documents.blocks(document.read_text(encoding="utf-8")))
     for data_set, fixture in (("makemore-names", "names_file"), ("tinyshakespeare", "shakespeare_file")):
-        if re.search(rf"moreish (?:\w+ {data_set}\b|reproduce \w)", examples):  # as if it had been downloaded before
+        if re.search(rf"moreish (?:[\w-]+ {data_set}\b|reproduce \w)", examples):  # as if it had been downloaded before
             shutil.copy(request.getfixturevalue(fixture), cache / f"{data_set}.txt")
     assert documents.run(document, directory, {"MOREISH_CACHE": str(cache)}) == []
 

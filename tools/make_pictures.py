@@ -20,7 +20,6 @@ import torch
 import moreish
 from moreish import Recipe
 from moreish.corpus import contexts, read_corpus
-from moreish.engines import build_engine
 from moreish.models.mlp import MLP
 from moreish.sharing import (
     PICTURES,
@@ -162,17 +161,9 @@ def spreads(is_scaled: bool) -> "Figure":
 
 
 def rate_search() -> "Figure":
-    """One step at each of 1,000 rates, as notebook 5 takes them."""
-    recipe = Recipe(**SCALED)
-    corpus = read_corpus(None, recipe)
-    generator = torch.Generator().manual_seed(recipe.seed)
-    module = MLP(recipe, corpus.vocabulary.vocab_size, generator)
-    rates = np.geomspace(1e-3, 1, 1000)
-    train_split = corpus.predicted("train", recipe.context)
-    drawn = torch.randint(0, len(train_split), (len(rates), recipe.batch), generator=generator).numpy()
-    found = build_engine(recipe, module, corpus).engine.run(drawn + train_split.start, rates, 0).losses
-    smoothed = np.convolve(np.pad(found, 25, mode="edge"), np.full(51, 1 / 51), mode="valid")
-    return draw_rate_search(rates, found, smoothed, None)
+    """One step at each of 1,000 rates, and the one that is suggested."""
+    found = moreish.find_rate(recipe=Recipe(**SCALED))
+    return draw_rate_search(found.rates, found.losses, found.smoothed, found.suggestion)
 
 
 def published(reproduced: Path) -> "Figure":

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from moreish.recipe import Recipe
     from moreish.sharing import plot
     from moreish.statistics import Statistics
-    from moreish.training import Run, train
+    from moreish.training import RateSearch, Run, find_rate, train
 
 __version__ = "0.1.0"
 
@@ -31,12 +31,14 @@ __all__ = [
     "Folded",
     "Model",
     "MoreishError",
+    "RateSearch",
     "Recipe",
     "Run",
     "Statistics",
     "__version__",
     "compare_gradients",
     "diagnose",
+    "find_rate",
     "fold",
     "fold_module",
     "load",
@@ -49,11 +51,13 @@ _ROOMS: dict[str, str] = {
     "Folded": "moreish.generation",
     "Model": "moreish.generation",
     "MoreishError": "moreish.errors",
+    "RateSearch": "moreish.training",
     "Recipe": "moreish.recipe",
     "Run": "moreish.training",
     "Statistics": "moreish.statistics",
     "compare_gradients": "moreish.backprop.comparing",
     "diagnose": "moreish.doctor",
+    "find_rate": "moreish.training",
     "fold": "moreish.generation",
     "fold_module": "moreish.models.module_folding",
     "load": "moreish.generation",

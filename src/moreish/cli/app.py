@@ -12,6 +12,7 @@ from moreish import __version__
 from moreish.cli.data import data
 from moreish.cli.evaluate import evaluate
 from moreish.cli.exercise import exercise
+from moreish.cli.find_rate import find_rate
 from moreish.cli.flags import in_flags
 from moreish.cli.fold import fold
 from moreish.cli.generate import generate
@@ -75,7 +76,7 @@ def _describe(
     """
 
 
-for _command in (train, generate, score, evaluate, fold, data, plot, reproduce):
+for _command in (train, generate, score, evaluate, find_rate, fold, data, plot, reproduce):
     app.command()(_command)
 app.add_typer(exercise, name="exercise")
 

@@ -1,12 +1,12 @@
 """`moreish reproduce`: the experiments of the lectures and notebooks, measured again beside what was published."""
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from moreish.cli.options import JsonOption, number_option
 from moreish.cli.printing import count, duration, print_json, print_table, say
+from moreish.cli.status import Status
 from moreish.errors import InputError
 from moreish.recipe import EngineName
 
@@ -49,7 +49,12 @@ def reproduce(
         raise InputError(f"--engine is {engine}; expected one of {', '.join(EngineName.__args__)}.")
     if processes is not None and (not isinstance(processes, int) or processes < 1):
         raise InputError(f"--processes is {processes}; expected a whole number of at least 1.")
-    with _Progress() as progress:
+    with Status() as status:
+
+        def report(done: "Done") -> None:
+            if done.num_done or status.moves:
+                status.show(_line(done))
+
         try:
             rows = carry_out(
                 ids or list(experiments()),
@@ -57,10 +62,10 @@ def reproduce(
                 engine=engine,
                 data=data or (),
                 num_processes=processes,
-                report=progress.report,
+                report=report,
             )
         except KeyboardInterrupt:
-            progress.close()
+            status.close()
             say(f"What is done stands in {out}; the same command goes on from there.")
             raise
     if json:
@@ -88,34 +93,10 @@ def _list(is_json: bool) -> None:
     print(f"\nexact: every digit can come out; near: compared over seeds. Begin with: moreish reproduce {first}")
 
 
-class _Progress:
-    """Says what is done and how long the rest takes: a line that moves on a terminal, a line for each elsewhere."""
-
-    def __init__(self) -> None:
-        self._status: Any = None
-
-    def __enter__(self) -> "_Progress":
-        if sys.stderr.isatty():
-            from rich.console import Console
-
-            self._status = Console(stderr=True).status("Preparing …")
-            self._status.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        if self._status is not None:
-            self._status.stop()
-
-    def report(self, done: "Done") -> None:
-        line = f"{done.num_done} of {count(done.num_tasks, 'measurement')} done"
-        if done.task is not None:
-            line += f", the last {done.task.experiment.id} (seed {done.task.seed})"
-        if done.num_done < done.num_tasks and done.seconds_left is not None:
-            line += f", about {duration(done.seconds_left)} left"
-        if self._status is not None:
-            self._status.update(line)
-        elif done.num_done:
-            say(line)
+def _line(done: "Done") -> str:
+    line = f"{done.num_done} of {count(done.num_tasks, 'measurement')} done"
+    if done.task is not None:
+        line += f", the last {done.task.experiment.id} (seed {done.task.seed})"
+    if done.num_done < done.num_tasks and done.seconds_left is not None:
+        line += f", about {duration(done.seconds_left)} left"
+    return line

@@ -1,4 +1,4 @@
-"""Lecture 2's search for a learning rate: one step at each of many rates, and where the loss is least."""
+"""Lecture 2 and notebook 5: one step at each of many rates; the loss has its valley where the rate is right."""
 
 import numpy as np
 
@@ -11,23 +11,18 @@ from moreish.experiments.trained import recipe_of
 def rate_search(request: Request) -> dict[str, Value]:
     """The valley of the loss over the rates.
 
-    Settings: `recipe`, `init_seed`; `lowest`, `highest` and `num_rates`, which lie evenly in their logarithm;
-    `num_averaged`, neighbouring losses that are averaged.
+    Settings: `recipe`, `init_seed`; `lowest`, `highest` and `num_rates`, which lie evenly in their logarithm.
     """
     settings = request.settings
     recipe = recipe_of(request)
     corpus = read_corpus(request.data_file, recipe)
     positions = corpus.predicted("train", recipe.context)
     steps = Steps(recipe, corpus, positions, settings["init_seed"], request.seed)
-    exponents = np.linspace(np.log10(settings["lowest"]), np.log10(settings["highest"]), settings["num_rates"])
-    losses = steps.losses_at(10**exponents).astype(np.float64)
-    width = settings["num_averaged"]
-    smooth = np.convolve(losses, np.full(width, 1 / width), mode="valid")
-    centres = exponents[width // 2 : width // 2 + len(smooth)]
-    valley = int(smooth.argmin())
+    found = steps.search(np.geomspace(settings["lowest"], settings["highest"], settings["num_rates"]))
+    valley = int(found.smoothed.argmin())
     return {
-        "log10 of the rate in the valley": float(centres[valley]),
-        "loss at first": float(smooth[0]),
-        "loss in the valley": float(smooth[valley]),
-        "loss at the highest rates": float(smooth[-1]),
+        "log10 of the rate in the valley": float(np.log10(found.rates[valley])),
+        "loss at first": float(found.smoothed[0]),
+        "loss in the valley": float(found.smoothed[valley]),
+        "loss at the highest rates": float(found.smoothed[-1]),
     }

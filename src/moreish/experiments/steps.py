@@ -13,6 +13,8 @@ from moreish.engines import build_engine
 from moreish.errors import DivergenceError
 from moreish.models.mlp import MLP
 from moreish.recipe import Recipe
+from moreish.training.minibatches import Minibatches
+from moreish.training.rate_search import RateSearch, search
 from moreish.training.schedule import rates
 
 _STEPS_A_CALL = 1_000
@@ -33,15 +35,13 @@ class Steps:
         self.recipe: Recipe = recipe
         self.corpus: Corpus = corpus
         self.module: MLP = MLP(recipe, corpus.vocabulary.vocab_size, torch.Generator().manual_seed(init_seed))
-        self.generator: torch.Generator = torch.Generator().manual_seed(seed)
-        self._positions = positions
+        self._minibatches = Minibatches(positions, recipe.batch, torch.Generator().manual_seed(seed))
         self._engine = build_engine(recipe, self.module, corpus).engine
         self._num_done = 0
 
     def draw(self, num_steps: int) -> NDArray[np.int64]:
         """The positions of the next minibatches, (k, B)."""
-        shape = (num_steps, self.recipe.batch)
-        return torch.randint(0, len(self._positions), shape, generator=self.generator).numpy() + self._positions.start
+        return self._minibatches.draw(num_steps)
 
     def losses(self, num_steps: int) -> NDArray[np.float32]:
         """Carry out so many steps of the recipe's schedule: the loss of each before its update, (k,).
@@ -50,15 +50,13 @@ class Steps:
             DivergenceError: one is not finite.
         """
         steps = np.arange(self._num_done, self._num_done + num_steps)
-        return self.losses_at(rates(self.recipe, steps / (self.recipe.steps or 1)))
-
-    def losses_at(self, step_rates: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Carry out one step at each learning rate: the loss of each before its update, (k,).
-
-        Raises:
-            DivergenceError: one is not finite.
-        """
+        step_rates = rates(self.recipe, steps / (self.recipe.steps or 1))
         return np.concatenate([np.empty(0, np.float32), *self._calls(step_rates)])
+
+    def search(self, search_rates: NDArray[np.float64]) -> RateSearch:
+        """One step at each of some rising rates, looking for the valley; everything is put back."""
+        with threadpool_limits(limits=1):
+            return search(self._engine, self._minibatches, search_rates)
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
         """Parameters and buffers by name."""

@@ -111,8 +111,8 @@ def draw_rate_search(rates: Numbers, losses: Numbers, smoothed: Numbers, suggest
         threshold(axes, suggestion, f"suggested rate, {suggestion:.2g}", along="y")
     axes.set_xscale("log")
     finite = smoothed[np.isfinite(smoothed)]
-    start, floor = float(finite[0]), float(finite.min())
-    axes.set_ylim(floor - 0.25 * (start - floor), start + 0.75 * (start - floor))  # what explodes goes out above
+    start, floor = float(finite[0]), float(min(finite.min(), np.nanmin(losses)))
+    axes.set_ylim(floor - 0.05 * (start - floor), start + 0.4 * (start - floor))  # what explodes goes out above
     dress(axes, "learning rate (log axis, no unit)", "NLL (nats per character)")
     legend(figure, [axes], columns=4)
     return figure

@@ -61,7 +61,7 @@ def plot(
     draw = _published(directory) if _is_reproduced(directory) else _of_run(directory)
     asked = _chosen(what, draw)
     place = directory / "pictures" if out is None else Path(out)
-    _refuse_to_overwrite(place, asked, overwrite)
+    refuse_to_overwrite(place, asked, overwrite)
     figures: dict[str, Figure] = {}
     left_out: dict[str, str] = {}
     for name in asked:
@@ -73,13 +73,12 @@ def plot(
             left_out[name] = str(error)
     if not figures:
         raise InputError(f"No picture fits {directory}: {next(iter(left_out.values()))}")
-    _make(place)
     drawn = {name: save_figure(figure, place / name) for name, figure in figures.items()}
     return Plotted(drawn, left_out)
 
 
 def save_figure(figure: "Figure", stem: str | os.PathLike[str]) -> tuple[Path, ...]:
-    """Write a figure as PNG and as SVG, each atomically; what is there is replaced.
+    """Write a figure as PNG and as SVG, each atomically; what is there is replaced, a directory that is not is made.
 
     Args:
         figure: any.
@@ -92,6 +91,7 @@ def save_figure(figure: "Figure", stem: str | os.PathLike[str]) -> tuple[Path, .
         FileError: they cannot be written.
     """
     paths = _files(Path(stem))
+    _make(paths[0].parent)
     for path, file_format in zip(paths, FORMATS, strict=True):
         write_atomically(path, to_bytes(figure, file_format))
     return paths
@@ -126,7 +126,12 @@ def _chosen(what: str | Iterable[str] | None, known: Iterable[str]) -> list[str]
     return asked
 
 
-def _refuse_to_overwrite(place: Path, names: Iterable[str], is_allowed: bool) -> None:
+def refuse_to_overwrite(place: Path, names: Iterable[str], is_allowed: bool) -> None:
+    """See that no picture is there already, unless it may be replaced.
+
+    Raises:
+        FileError: one is.
+    """
     there = [path for name in names for path in _files(place / name) if path.exists()]
     if there and not is_allowed:
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""

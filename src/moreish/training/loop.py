@@ -18,6 +18,7 @@ from moreish.storage import MODEL_FILE, save_model
 from moreish.training.checkpoint import Checkpoint, History, Position
 from moreish.training.evaluation import evaluate
 from moreish.training.interrupts import Interrupts
+from moreish.training.minibatches import Minibatches
 from moreish.training.packing import pack_model
 from moreish.training.plan import Chunk, Plan
 from moreish.training.run import Run
@@ -54,13 +55,13 @@ class Loop:
         checkpoint: Checkpoint | None,
     ) -> None:
         self._run, self._recipe, self._corpus = run, run.recipe, corpus
-        self._engine, self._generator, self._plan, self._observers = engine, generator, plan, observers
+        self._engine, self._plan, self._observers = engine, plan, observers
         self._position, self._history = Position(), History()
-        self._positions = corpus.predicted("train", run.recipe.context)
+        self._minibatches = Minibatches(corpus.predicted("train", run.recipe.context), run.recipe.batch, generator)
         self._stop_reason: str | None = None
         if checkpoint is not None:
             engine.restore(checkpoint.weights, checkpoint.optimizer)
-            generator.set_state(torch.from_numpy(checkpoint.generator))
+            self._minibatches.restore(checkpoint.generator)
             self._position, self._history = replace(checkpoint.position), checkpoint.history
         self._steps_a_call = 10
         self._is_saved = checkpoint is not None
@@ -113,7 +114,7 @@ class Loop:
         began = time.perf_counter()
         num_steps = len(call_rates)
         every = self._run.statistics_every or None
-        result = self._engine.run(self._draw_batches(num_steps), call_rates, self._position.step, every)
+        result = self._engine.run(self._minibatches.draw(num_steps), call_rates, self._position.step, every)
         self._position.step += len(result.losses)
         self._history.losses.append(result.losses)
         if result.statistics is not None:
@@ -128,12 +129,6 @@ class Loop:
         progress = chunk.start + share * (chunk.stop - chunk.start)
         seconds = self._position.seconds
         self._report(ChunkDone(self._position.step, result.losses, progress, seconds, result.statistics))
-
-    def _draw_batches(self, num_steps: int) -> NDArray[np.int64]:
-        """Stream positions of the symbols to be predicted, (k, B); the same however many steps are drawn at once."""
-        shape = (num_steps, self._recipe.batch)
-        drawn = torch.randint(0, len(self._positions), shape, generator=self._generator)
-        return drawn.numpy() + self._positions.start
 
     def _evaluate(self) -> None:
         weights = predictor(self._recipe, self._corpus.vocabulary.vocab_size, self._engine.weights())
@@ -160,9 +155,8 @@ class Loop:
     def _save(self) -> None:
         if self._is_saved:
             return
-        state = np.asarray(self._generator.get_state())
         weights, optimizer = self._engine.weights(), self._engine.optimizer_state()
-        Checkpoint(weights, optimizer, state, self._position, self._history).save(self._run.path)
+        Checkpoint(weights, optimizer, self._minibatches.state(), self._position, self._history).save(self._run.path)
         if self._recipe.keep == "last" or self._position.best_nll is None:
             self._save_model()
         self._is_saved, self._saved_at = True, time.perf_counter()

@@ -39,14 +39,14 @@ def train_network(run: Run, corpus: Corpus, observers: Sequence[Observer], began
         DivergenceError: a loss was not finite.
         EngineError: the engine or device is not available.
     """
-    with _threads(run.recipe.threads):
+    with threads(run.recipe.threads):
         return _train(run, corpus, observers, began)
 
 
 def _train(run: Run, corpus: Corpus, observers: Sequence[Observer], began: float) -> dict[str, Any] | None:
     recipe = run.recipe
-    initialisation, minibatches = _generators(recipe)
-    module = _build(recipe, corpus.vocabulary.vocab_size, initialisation)
+    initialisation, minibatches = generators(recipe)
+    module = build_module(recipe, corpus.vocabulary.vocab_size, initialisation)
     num_parameters = sum(parameter.numel() for parameter in module.parameters())
     choice = build_engine(recipe, module, corpus)
     checkpoint = Checkpoint.load(run.path)
@@ -74,7 +74,12 @@ def _train(run: Run, corpus: Corpus, observers: Sequence[Observer], began: float
     }
 
 
-def _build(recipe: Recipe, vocab_size: int, generator: torch.Generator) -> MLP:
+def build_module(recipe: Recipe, vocab_size: int, generator: torch.Generator) -> MLP:
+    """The network of a recipe before its first step.
+
+    Raises:
+        EngineError: it does not fit in memory.
+    """
     try:
         return MLP(recipe, vocab_size, generator)
     except (RuntimeError, MemoryError) as error:  # PyTorch's allocator raises a plain RuntimeError
@@ -85,7 +90,7 @@ def _build(recipe: Recipe, vocab_size: int, generator: torch.Generator) -> MLP:
         ) from error
 
 
-def _generators(recipe: Recipe) -> tuple[torch.Generator, torch.Generator]:
+def generators(recipe: Recipe) -> tuple[torch.Generator, torch.Generator]:
     """Of initialisation and minibatches: one each, or the same one in the order of the notebooks."""
     if recipe.draws == "lecture":
         generator = torch.Generator().manual_seed(recipe.seed)
@@ -112,7 +117,7 @@ def _make_plan(run: Run, corpus: Corpus, choice: Choice, began: float) -> Plan:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def threads(count: int) -> Iterator[None]:
     """Hold PyTorch to a number of threads, and put back what was set before."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)

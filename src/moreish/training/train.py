@@ -8,7 +8,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from moreish.corpus import DATA_SETS, SPLITS, Corpus, read_corpus, spool, spool_standard_input
+from moreish.corpus import SPLITS, Corpus, read_corpus, spool, spool_standard_input
 from moreish.errors import InputError, RecipeError, RunError
 from moreish.models.load import predictor
 from moreish.observers import Observer, Prepared
@@ -16,6 +16,7 @@ from moreish.recipe import Recipe
 from moreish.storage import load_model, write_json
 from moreish.training.counted import count_model
 from moreish.training.evaluation import baselines, evaluate
+from moreish.training.origin import Origin, read_again, recipe_for, repeated_run, resolve_recipe
 from moreish.training.plan import Record
 from moreish.training.run import (
     RESULTS_FILE,
@@ -66,7 +67,7 @@ def train(
         run = _reopen(Path(str(out)), file, recipe, changes, statistics_every)
         if run.results is not None:
             return run
-        corpus = _read_again(run, run.recipe)
+        corpus = read_again(run, run.recipe)
     elif resume and file is None and recipe is None:
         raise RunError(f"There is no run in {out} to go on with. Give its directory, or a FILE to begin one there.")
     else:
@@ -79,17 +80,15 @@ def train(
 def _begin(
     file: str | os.PathLike[str] | None,
     out: str | os.PathLike[str] | None,
-    origin: Recipe | str | os.PathLike[str] | None,
+    origin: Origin,
     changes: dict[str, Any],
     statistics_every: int | None,
 ) -> tuple[Run, Corpus]:
     every = STATISTICS_EVERY if statistics_every is None else statistics_every
     if not isinstance(every, int) or isinstance(every, bool) or every < 0:
         raise InputError(f"statistics_every is {every!r}; expected a whole number of steps, or 0 for no statistics.")
-    if origin is None and isinstance(file, str) and file in DATA_SETS and not Path(file).exists():
-        changes = {"kind": DATA_SETS[file].kind} | changes
-    recipe = _resolve_recipe(origin).with_changes(**changes)
-    repeated = Run.open(origin) if isinstance(origin, str | os.PathLike) and is_run(Path(origin)) else None
+    recipe = recipe_for(file, origin, changes)
+    repeated = repeated_run(origin)
     if recipe.device != "cpu":
         from moreish.engines import check_device  # loads PyTorch
 
@@ -102,7 +101,7 @@ def _begin(
         if spooled is not None:
             corpus = read_corpus(spooled, recipe, "standard input" if file == "-" else str(file))
         elif file is None and repeated is not None:
-            corpus = _read_again(repeated, recipe)
+            corpus = read_again(repeated, recipe)
             copied = repeated.data_path if repeated.data["is_copy"] else None
         else:
             corpus = read_corpus(file, recipe)
@@ -128,22 +127,15 @@ def _spool(file: str | os.PathLike[str] | None) -> Path | None:
         return spool(pipe)
 
 
-def _resolve_recipe(origin: Recipe | str | os.PathLike[str] | None) -> Recipe:
-    if origin is None or isinstance(origin, Recipe):
-        return origin or Recipe()
-    path = Path(origin)
-    return Run.open(path).recipe if path.is_dir() else Recipe.from_toml(path)
-
-
 def _reopen(
     out: Path,
     file: str | os.PathLike[str] | None,
-    origin: Recipe | str | os.PathLike[str] | None,
+    origin: Origin,
     changes: dict[str, Any],
     statistics_every: int | None,
 ) -> Run:
     run = Run.open(out)
-    base = run.recipe if origin is None else _resolve_recipe(origin)
+    base = run.recipe if origin is None else resolve_recipe(origin)
     if base.with_changes(**changes) != run.recipe:
         raise RecipeError(
             f"The run in {out} has another recipe than the one asked for; resuming goes on with the run's own. "
@@ -158,16 +150,6 @@ def _reopen(
     if file is not None and not begun_with & {str(file), str(Path(file).absolute())}:
         raise RunError(f"The run in {out} was begun with {run.data['name']}, not with {file}. Leave the file out.")
     return run
-
-
-def _read_again(run: Run, recipe: Recipe) -> Corpus:
-    corpus = read_corpus(str(run.data_path), recipe, run.data["name"])
-    if corpus.source.sha256 != run.data["sha256"]:
-        raise RunError(
-            f"{run.data_path} has changed since the run in {run.path} began (SHA-256 {corpus.source.sha256[:12]}…, "
-            f"then {run.data['sha256'][:12]}…). Put the old file back, or train a new run."
-        )
-    return corpus
 
 
 def _train(run: Run, corpus: Corpus, observers: Sequence[Observer], began: float) -> None:
