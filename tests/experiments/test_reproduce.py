@@ -4,6 +4,11 @@ import dataclasses
 import importlib
 import math
 import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -96,6 +101,58 @@ def test_an_interruption_leaves_no_process_behind(list_file, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         carry_out(tasks(list_file, *range(6)), Store(tmp_path), 2, interrupt)
     assert multiprocessing.active_children() == []
+
+
+ENDLESS = """
+import sys
+from pathlib import Path
+
+from moreish.experiments import Experiment
+from moreish.experiments.runner import carry_out
+from moreish.experiments.store import Store, Task
+
+if __name__ == "__main__":
+    file, out, num_processes = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+    settings = {"recipe": {"steps": 10**6, "hidden": [8], "context": 3, "batch": 4}}
+    endless = Experiment(id="endless", what="", source="", measure="trained.train", settings=settings)
+    try:
+        carry_out([Task(endless, seed, "autograd", file) for seed in (1, 2)], Store(out), num_processes)
+    except KeyboardInterrupt:
+        sys.exit(130)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to see which processes run")
+@pytest.mark.parametrize("num_processes", [1, 2])
+def test_a_request_to_end_leaves_no_process_behind(list_file, tmp_path, num_processes):
+    program, scratch = tmp_path / "endless.py", tmp_path / "scratch"
+    program.write_text(ENDLESS, encoding="utf-8")
+    scratch.mkdir()
+    command = [sys.executable, str(program), str(list_file), str(tmp_path / "out"), str(num_processes)]
+    with subprocess.Popen(command, env=os.environ | {"TMPDIR": str(scratch)}) as parent:
+        try:
+            wait_until(lambda: len(list(scratch.rglob("run.json"))) == num_processes)
+            children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+            parent.terminate()
+            assert parent.wait(timeout=60) == 130
+        finally:
+            parent.kill()
+    wait_until(lambda: not any(map(is_running, children)))
+    assert not list(scratch.rglob("run.json"))
+
+
+def wait_until(is_true, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < end, "it did not come true"
+        time.sleep(0.05)
+
+
+def is_running(process):
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def test_processes_measure_what_one_measures(list_file, tmp_path):

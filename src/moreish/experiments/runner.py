@@ -5,10 +5,11 @@ import multiprocessing
 import os
 import signal
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import closing
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def carry_out(
         One for each task, in their order.
 
     Raises:
-        KeyboardInterrupt: what is done stands in the store.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; what is done stands in the store.
     """
     found = {index: kept for index, task in enumerate(tasks) if (kept := store.get(task)) is not None}
     missing = [index for index in range(len(tasks)) if index not in found]
@@ -71,7 +72,8 @@ def carry_out(
     report = report or (lambda done: None)
     report(Done(None, len(found), len(tasks), None))
     num_processes = min(num_processes or num_cores(), len(missing))
-    with closing(_measure_all(tasks, missing, num_processes)) as measured:  # an interruption ends its processes at once
+    # An interruption ends the processes at once.
+    with _termination_as_interruption(), closing(_measure_all(tasks, missing, num_processes)) as measured:
         for index, measurement in measured:
             found[index] = measurement
             if measurement.error is None:
@@ -96,8 +98,10 @@ def _measure_in_processes(
     tasks: Sequence[Task], indices: Sequence[int], num_processes: int, scratch: Path
 ) -> Iterator[tuple[int, Measurement]]:
     with ProcessPoolExecutor(num_processes, multiprocessing.get_context("spawn"), _begin_process) as pool:
-        futures = {pool.submit(measure, tasks[index], scratch): index for index in indices}
+        futures: dict[Future[Measurement], int] = {}
         try:
+            for index in indices:
+                futures[pool.submit(measure, tasks[index], scratch)] = index
             for future in as_completed(futures):
                 yield futures[future], future.result()
         except BaseException:  # also where the caller stops listening
@@ -132,6 +136,24 @@ def measure(task: Task, scratch: Path) -> Measurement:
 def num_cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _termination_as_interruption() -> Iterator[None]:
+    """While it is entered, SIGTERM does what Ctrl-C does: by itself it would end this process and leave the others."""
+    if threading.current_thread() is not threading.main_thread():  # where Python delivers no signals
+        yield
+        return
+
+    def interrupt(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough, and nothing may disturb the end
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _begin_process() -> None:
