@@ -5,7 +5,9 @@ in one place for Python and the command line. None means "not given", so that a 
 its own value.
 """
 
-from collections.abc import Mapping
+import functools
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -92,3 +94,75 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on sta
 ModelArgument = Annotated[
     str, typer.Argument(metavar="MODEL", help="A run that moreish train wrote, or a model file", show_default=False)
 ]
+
+RECIPE_OPTIONS: dict[str, Any] = {
+    "kind": KindOption,
+    "steps": Annotated[Any, setting("steps", "Updates")],
+    "minutes": Annotated[Any, setting("minutes", "Time budget instead of --steps, such as 0.5")],
+    "seed": Annotated[Any, setting("seed", "Of every random stream")],
+    "model": Annotated[Any, setting("model", "A network, or counting")],
+    "context": ContextOption,
+    "embedding": Annotated[Any, setting("embedding", "Size of the embedding")],
+    "hidden": Annotated[Any, setting("hidden", "Sizes of the hidden layers")],
+    "activation": Annotated[Any, setting("activation", "Of the hidden layers")],
+    "norm": Annotated[Any, setting("norm", "Normalisation before the activation")],
+    "optimizer": Annotated[Any, setting("optimizer", "Rule of the update")],
+    "learning_rate": Annotated[Any, setting("learning_rate", "At the top of the schedule")],
+    "schedule": Annotated[Any, setting("schedule", "Course of the learning rate")],
+    "batch": Annotated[Any, setting("batch", "Examples a step")],
+    "dropout": Annotated[Any, setting("dropout", "Probability after each hidden activation")],
+    "weight_decay": Annotated[Any, setting("weight_decay", "Of weights and embedding, decoupled")],
+    "clip": Annotated[Any, setting("clip", "Largest norm of the gradient [no limit]")],
+    "eval_every": Annotated[Any, setting("eval_every", "Steps between validations [about 25 in a training]")],
+    "patience": Annotated[
+        Any, setting("patience", "Validations without improvement before it stops [25 with --keep best]")
+    ],
+    "keep": Annotated[Any, setting("keep", "Weights that were best on validation, or the last")],
+    "split": SplitOption,
+    "encoding": EncodingOption,
+    "column": ColumnOption,
+    "normalization": NormalizationOption,
+    "order": Annotated[Any, setting("order", "Of --model ngram [what is best on validation]")],
+    "smoothing": Annotated[Any, setting("smoothing", "Of --model bigram: added to every count")],
+    "init": Annotated[Any, setting("init", "Scheme of the hidden weights")],
+    "gain": Annotated[Any, setting("gain", "Of the hidden weights [the activation's]")],
+    "bias": Annotated[Any, setting("bias", "Biases in every layer, or none where a norm follows")],
+    "bias_scale": Annotated[Any, setting("bias_scale", "Hidden biases are N(0, 1) times this [all zero]")],
+    "head_init": Annotated[Any, setting("head_init", "Scheme of the output layer [that of --init]")],
+    "head_scale": Annotated[Any, setting("head_scale", "Factor on the output weights")],
+    "head_bias_scale": Annotated[Any, setting("head_bias_scale", "Output biases, likewise [all zero]")],
+    "norm_output": Annotated[bool | None, setting("norm_output", "Normalise after the output layer too")],
+    "norm_convention": Annotated[Any, setting("norm_convention", "Whose batch norm")],
+    "momentum": Annotated[Any, setting("momentum", "Of --optimizer momentum")],
+    "beta1": Annotated[Any, setting("beta1", "Of --optimizer adamw")],
+    "beta2": Annotated[Any, setting("beta2", "Of --optimizer adamw")],
+    "warmup": Annotated[Any, setting("warmup", "Share of the training in which the rate rises")],
+    "decay_at": Annotated[Any, setting("decay_at", "Of --schedule step: share after which the rate drops")],
+    "decay_factor": Annotated[Any, setting("decay_factor", "Of --schedule step: factor of that drop")],
+    "final_share": Annotated[Any, setting("final_share", "Of linear and cosine: share that is left at the end")],
+    "draws": Annotated[Any, setting("draws", "A random stream for each purpose, or the notebooks' one")],
+    "engine": Annotated[Any, setting("engine", "What carries out the steps")],
+    "device": Annotated[Any, setting("device", "Such as cpu or cuda")],
+    "threads": Annotated[Any, setting("threads", "Of the processor; more than one rarely helps at these sizes")],
+}
+"""Every field of the recipe as an option, in the order of a command's help."""
+
+
+def with_recipe(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that takes every option of the recipe in the place of its `**changes`; those given arrive there."""
+    signature = inspect.signature(command)
+    own = [parameter for parameter in signature.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
+    settings = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
+        for name, option in RECIPE_OPTIONS.items()
+    ]
+
+    @functools.wraps(command)
+    def parsed(**parameters: Any) -> None:
+        changes = {name: parameters.pop(name) for name in RECIPE_OPTIONS}
+        command(**parameters, **given(changes))
+
+    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own] + settings
+    parsed.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    parsed.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters} | {"return": None}
+    return parsed

@@ -6,19 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from moreish.cli import settings
-from moreish.cli.options import (
-    ColumnOption,
-    ContextOption,
-    EncodingOption,
-    JsonOption,
-    KindOption,
-    NormalizationOption,
-    SplitOption,
-    given,
-    number_option,
-    setting,
-)
+from moreish.cli.options import JsonOption, number_option, with_recipe
 from moreish.cli.printing import print_json, say
 from moreish.cli.results import show_run
 
@@ -28,6 +16,7 @@ if TYPE_CHECKING:
 EXIT_INTERRUPTED = 130
 
 
+@with_recipe
 def train(
     file: Annotated[
         str | None, typer.Argument(metavar="FILE", help="A text file, a data set by name, or - [names]")
@@ -37,58 +26,11 @@ def train(
     origin: Annotated[
         str | None, typer.Option("--recipe", metavar="RUN|FILE.toml", help="Repeat a run, or take fields from a file")
     ] = None,
-    kind: KindOption = None,
-    steps: Annotated[Any, setting("steps", "Updates")] = None,
-    minutes: Annotated[Any, setting("minutes", "Time budget instead of --steps, such as 0.5")] = None,
-    seed: settings.Seed = None,
-    model: settings.Model = None,
-    context: ContextOption = None,
-    embedding: settings.Embedding = None,
-    hidden: settings.Hidden = None,
-    activation: settings.Activation = None,
-    norm: settings.Norm = None,
-    optimizer: settings.Optimizer = None,
-    learning_rate: Annotated[Any, setting("learning_rate", "At the top of the schedule")] = None,
-    schedule: Annotated[Any, setting("schedule", "Course of the learning rate")] = None,
-    batch: settings.Batch = None,
-    dropout: settings.Dropout = None,
-    weight_decay: settings.WeightDecay = None,
-    clip: settings.Clip = None,
-    eval_every: Annotated[Any, setting("eval_every", "Steps between validations [about 25 in a training]")] = None,
-    patience: Annotated[
-        Any, setting("patience", "Validations without improvement before it stops [25 with --keep best]")
-    ] = None,
-    keep: Annotated[Any, setting("keep", "Weights that were best on validation, or the last")] = None,
-    split: SplitOption = None,
-    encoding: EncodingOption = None,
-    column: ColumnOption = None,
-    normalization: NormalizationOption = None,
-    order: Annotated[Any, setting("order", "Of --model ngram [what is best on validation]")] = None,
-    smoothing: Annotated[Any, setting("smoothing", "Of --model bigram: added to every count")] = None,
-    init: settings.Init = None,
-    gain: settings.Gain = None,
-    bias: settings.Bias = None,
-    bias_scale: settings.BiasScale = None,
-    head_init: settings.HeadInit = None,
-    head_scale: settings.HeadScale = None,
-    head_bias_scale: settings.HeadBiasScale = None,
-    norm_output: settings.NormOutput = None,
-    norm_convention: settings.NormConvention = None,
-    momentum: settings.Momentum = None,
-    beta1: settings.Beta1 = None,
-    beta2: settings.Beta2 = None,
-    warmup: Annotated[Any, setting("warmup", "Share of the training in which the rate rises")] = None,
-    decay_at: Annotated[Any, setting("decay_at", "Of --schedule step: share after which the rate drops")] = None,
-    decay_factor: Annotated[Any, setting("decay_factor", "Of --schedule step: factor of that drop")] = None,
-    final_share: Annotated[Any, setting("final_share", "Of linear and cosine: share that is left at the end")] = None,
-    draws: settings.Draws = None,
-    engine: settings.Engine = None,
-    device: settings.Device = None,
-    threads: settings.Threads = None,
     statistics_every: Annotated[
         Any, number_option("--statistics-every", "Steps from one that is measured to the next, 0 for none [100]")
     ] = None,
     json: JsonOption = False,
+    **changes: Any,
 ) -> None:
     """Train on a file, or on the bundled names.
 
@@ -96,7 +38,6 @@ def train(
 
     What stands in [brackets] holds where an option is left out and --recipe does not say otherwise.
     """
-    changes = given(locals())
     from moreish import train as train_model
     from moreish.cli.progress import progress
 
