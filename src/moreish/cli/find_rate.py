@@ -5,18 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from moreish.cli import settings
-from moreish.cli.options import (
-    ColumnOption,
-    ContextOption,
-    EncodingOption,
-    JsonOption,
-    KindOption,
-    NormalizationOption,
-    SplitOption,
-    given,
-    number_option,
-)
+from moreish.cli.options import JsonOption, number_option, with_recipe
 from moreish.cli.printing import print_json, print_table, say
 from moreish.cli.status import Status
 from moreish.cli.train import EXIT_INTERRUPTED
@@ -28,8 +17,13 @@ if TYPE_CHECKING:
 PICTURE = "rate-search"
 
 _SHARE_BETWEEN_LINES = 0.25
+_NEEDLESS = (
+    *("steps", "minutes", "learning_rate", "schedule", "warmup", "decay_at", "decay_factor", "final_share"),
+    *("eval_every", "patience", "keep", "order", "smoothing"),
+)
 
 
+@with_recipe(*_NEEDLESS)
 def find_rate(
     file: Annotated[
         str | None, typer.Argument(metavar="FILE", help="A text file, a data set by name, or - [names]")
@@ -44,40 +38,8 @@ def find_rate(
         str | None, typer.Option(metavar="DIR", help=f"Draw the valley there, as {PICTURE}.png and .svg")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace pictures that are there")] = False,
-    kind: KindOption = None,
-    seed: settings.Seed = None,
-    model: settings.Model = None,
-    context: ContextOption = None,
-    embedding: settings.Embedding = None,
-    hidden: settings.Hidden = None,
-    activation: settings.Activation = None,
-    norm: settings.Norm = None,
-    optimizer: settings.Optimizer = None,
-    batch: settings.Batch = None,
-    dropout: settings.Dropout = None,
-    weight_decay: settings.WeightDecay = None,
-    clip: settings.Clip = None,
-    split: SplitOption = None,
-    encoding: EncodingOption = None,
-    column: ColumnOption = None,
-    normalization: NormalizationOption = None,
-    init: settings.Init = None,
-    gain: settings.Gain = None,
-    bias: settings.Bias = None,
-    bias_scale: settings.BiasScale = None,
-    head_init: settings.HeadInit = None,
-    head_scale: settings.HeadScale = None,
-    head_bias_scale: settings.HeadBiasScale = None,
-    norm_output: settings.NormOutput = None,
-    norm_convention: settings.NormConvention = None,
-    momentum: settings.Momentum = None,
-    beta1: settings.Beta1 = None,
-    beta2: settings.Beta2 = None,
-    draws: settings.Draws = None,
-    engine: settings.Engine = None,
-    device: settings.Device = None,
-    threads: settings.Threads = None,
     json: JsonOption = False,
+    **changes: Any,
 ) -> None:
     """Search the learning rate for a network that is not trained yet.
 
@@ -85,7 +47,6 @@ def find_rate(
 
     What stands in [brackets] holds where an option is left out and --recipe does not say otherwise.
     """
-    changes = given(locals())
     import moreish
     from moreish.sharing.plotting import refuse_to_overwrite
 

@@ -148,21 +148,29 @@ RECIPE_OPTIONS: dict[str, Any] = {
 """Every field of the recipe as an option, in the order of a command's help."""
 
 
-def with_recipe(command: Callable[..., None]) -> Callable[..., None]:
-    """A command that takes every option of the recipe in the place of its `**changes`; those given arrive there."""
-    signature = inspect.signature(command)
-    own = [parameter for parameter in signature.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
-    settings = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
-        for name, option in RECIPE_OPTIONS.items()
-    ]
+def with_recipe(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command every option of the recipe in the place of its `**changes`; those that were given arrive there.
 
-    @functools.wraps(command)
-    def parsed(**parameters: Any) -> None:
-        changes = {name: parameters.pop(name) for name in RECIPE_OPTIONS}
-        command(**parameters, **given(changes))
+    Args:
+        *left_out: fields that the command has no use for.
+    """
+    offered = {name: option for name, option in RECIPE_OPTIONS.items() if name not in left_out}
 
-    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own] + settings
-    parsed.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    parsed.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters} | {"return": None}
-    return parsed
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command)
+        own = [parameter for parameter in signature.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
+        parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own] + [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
+            for name, option in offered.items()
+        ]
+
+        @functools.wraps(command)
+        def parsed(**values: Any) -> None:
+            changes = {name: values.pop(name) for name in offered}
+            command(**values, **given(changes))
+
+        parsed.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        parsed.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters} | {"return": None}
+        return parsed
+
+    return decorate

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 EXIT_INTERRUPTED = 130
 
 
-@with_recipe
+@with_recipe()
 def train(
     file: Annotated[
         str | None, typer.Argument(metavar="FILE", help="A text file, a data set by name, or - [names]")
