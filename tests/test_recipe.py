@@ -101,6 +101,22 @@ def test_a_toml_file_names_the_fields_that_differ(tmp_path):
     assert Recipe.from_toml(path) == Recipe().with_changes(hidden=(20, 20), activation="relu", minutes=0.1)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"hidden": (), "minutes": 0.5},
+        {"embedding": "onehot", "column": 'a "b"\n', "norm_output": True, "norm": "batch"},
+        {"bias_scale": 0.0, "gain": 1e-3, "clip": 2.0},
+    ],
+)
+def test_a_recipe_written_as_toml_is_read_again(tmp_path, changes):
+    recipe = Recipe().with_changes(**changes)
+    path = tmp_path / "recipe.toml"
+    path.write_text(recipe.to_toml(), encoding="utf-8")
+    assert Recipe.from_toml(path) == recipe
+
+
 @pytest.mark.parametrize("content", ["hidden = ", "width = 3", "version = 99", "context = 'long'", 'hidden = "200"'])
 def test_a_toml_file_that_is_no_recipe_is_named(tmp_path, content):
     path = tmp_path / "wrong.toml"

@@ -5,12 +5,15 @@ An observer is handed in from above. It may ask to stop and can change no number
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moreish.statistics import Statistics
+
+if TYPE_CHECKING:
+    from moreish.corpus import Corpus
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ class Prepared:
 
     `notes` are sentences that a person should hear: what was dropped, what leaks, what never occurs in training.
     `num_predicted` maps each split to its number of predicted symbols; `baselines` maps what counting reaches, by name,
-    to its NLL on each split in nats per character.
+    to its NLL on each split in nats per character. `corpus` is handed on to those who measure it themselves.
     """
 
     run: Path
@@ -28,6 +31,7 @@ class Prepared:
     vocab_size: int
     num_predicted: dict[str, int]
     baselines: dict[str, dict[str, float]]
+    corpus: "Corpus"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import json
 import math
 import tomllib
 from collections.abc import Mapping
@@ -189,6 +190,15 @@ class Recipe:
             return Recipe().with_changes(**fields)
         except (RecipeError, TypeError) as error:
             raise RecipeError(f"{origin}: {error}") from error
+
+    def to_toml(self) -> str:
+        """The fields that differ from the defaults, as a TOML file that `from_toml` reads.
+
+        What has no value in TOML follows from another field: steps from minutes, for one.
+        """
+        changed = {name: getattr(self, name) for name in _FIELDS if getattr(self, name) != _FIELDS[name].default}
+        changed = {name: list(value) if name == "hidden" else value for name, value in changed.items()}
+        return "".join(f"{name} = {json.dumps(value)}\n" for name, value in changed.items() if value is not None)
 
     @staticmethod
     def from_toml(path: Path) -> "Recipe":

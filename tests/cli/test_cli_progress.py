@@ -4,7 +4,7 @@ import contextlib
 import io
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -13,7 +13,9 @@ from moreish.cli.progress import LiveProgress, Progress, progress
 from moreish.observers import ChunkDone, Ended, Evaluated, Prepared, Saved, Started
 
 NUM_PREDICTED = {"train": 80, "validation": 10, "test": 10}
-PREPARED = Prepared(Path("runs/list-1"), "list.txt", ("1 blank line was dropped.",), 27, NUM_PREDICTED, {})
+PREPARED = Prepared(
+    Path("runs/list-1"), "list.txt", ("1 blank line was dropped.",), 27, NUM_PREDICTED, {}, corpus=cast(Any, None)
+)
 STARTED = Started(0, 100, None, 1234, "autograd", "the recipe names it")
 
 

@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from moreish import __version__
 from moreish.cli.data import data
+from moreish.cli.diagnose import diagnose
 from moreish.cli.evaluate import evaluate
 from moreish.cli.exercise import exercise
 from moreish.cli.find_rate import find_rate
@@ -76,7 +77,7 @@ def _describe(
     """
 
 
-for _command in (train, generate, score, evaluate, find_rate, fold, data, plot, reproduce):
+for _command in (train, generate, score, evaluate, diagnose, find_rate, fold, data, plot, reproduce):
     app.command()(_command)
 app.add_typer(exercise, name="exercise")
 

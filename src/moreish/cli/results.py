@@ -10,6 +10,7 @@ from moreish.cli.printing import duration, print_table
 from moreish.errors import ImpossibleRequestError
 
 if TYPE_CHECKING:
+    from moreish.doctor import Report
     from moreish.training import Run
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
@@ -22,12 +23,18 @@ _EARLY, _LATE = 0.7, 0.9
 _SHORT_LIST = 1_000
 
 
-def show_run(run: "Run", results: Mapping[str, Any]) -> None:
-    """Print the figures, the first items and the next steps."""
+def show_run(run: "Run", results: Mapping[str, Any], report: "Report | None" = None) -> None:
+    """Print the figures, the first items and the next steps.
+
+    Args:
+        report: of a doctor who looked on.
+    """
     print()
     print_figures(run.recipe.model, results)
+    if report is not None:
+        print(_finding_line(report))
     _print_first_items(run)
-    _print_next_steps(run, results)
+    _print_next_steps(run, results, report)
 
 
 def print_figures(model: str, results: Mapping[str, Any]) -> None:
@@ -97,7 +104,12 @@ def _print_first_items(run: "Run") -> None:
         print(error)
 
 
-def _print_next_steps(run: "Run", results: Mapping[str, Any]) -> None:
+def _finding_line(report: "Report") -> str:
+    names = ", ".join(dict.fromkeys(report.names))
+    return f"The doctor found {names or 'nothing'} in {len(report.examined)} checks."
+
+
+def _print_next_steps(run: "Run", results: Mapping[str, Any], report: "Report | None") -> None:
     path = shlex.quote(str(run.path))
     print()
     print(f"The run lies in {path}. What next:")
@@ -108,6 +120,8 @@ def _print_next_steps(run: "Run", results: Mapping[str, Any]) -> None:
             [f"  moreish generate {path} -n 20 --new-only", "twenty that are not in the file"],
             [f"  moreish score {path} TEXT ...", "how likely texts are"],
         ]
+    if report is not None and report.findings:
+        rows.append([f"  moreish diagnose {path} --prove", "what the doctor found, and which remedy helps"])
     rows += [[f"  moreish train --recipe {path} {change}", why] for change, why in _changes(run, results)]
     print_table(rows, "<<")
 

@@ -6,14 +6,21 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from moreish.cli.findings import Told, show_attempts, tell
 from moreish.cli.options import JsonOption, number_option, with_recipe
 from moreish.cli.printing import print_json, say
 from moreish.cli.results import show_run
+from moreish.cli.status import Status
+from moreish.errors import InputError
+from moreish.storage import write_json
 
 if TYPE_CHECKING:
     from moreish.cli.progress import Progress
+    from moreish.doctor.trainings import Diagnosis
+    from moreish.training import Run
 
 EXIT_INTERRUPTED = 130
+PROOFS_FILE = "proofs.json"
 
 
 @with_recipe()
@@ -29,6 +36,9 @@ def train(
     statistics_every: Annotated[
         Any, number_option("--statistics-every", "Steps from one that is measured to the next, 0 for none [100]")
     ] = None,
+    doctor: Annotated[
+        str, typer.Option(metavar="off|watch|prove", help="Say what is wrong with the training; and try remedies after")
+    ] = "watch",
     json: JsonOption = False,
     **changes: Any,
 ) -> None:
@@ -38,9 +48,13 @@ def train(
 
     What stands in [brackets] holds where an option is left out and --recipe does not say otherwise.
     """
+    if doctor not in ("off", "watch", "prove"):
+        raise InputError(f"--doctor is {doctor!r}; expected off, watch or prove.")
     from moreish import train as train_model
     from moreish.cli.progress import progress
+    from moreish.doctor.trainings import TrainingDoctor
 
+    observing = None if doctor == "off" else TrainingDoctor(tell)
     with progress() as follower:
         try:
             run = train_model(
@@ -48,7 +62,7 @@ def train(
                 out=out,
                 resume=resume,
                 recipe=origin,
-                observers=[follower],
+                observers=[follower] if observing is None else [follower, observing],
                 statistics_every=statistics_every,
                 **changes,
             )
@@ -60,10 +74,25 @@ def train(
         _end_interrupted(follower, out)
     if not follower.has_begun:
         say(f"The training in {run.path} is finished; here are its results. To train longer, train a new run.")
+    diagnosis = _prove(run) if doctor == "prove" and not run.recipe.is_counted else None
+    report = None if observing is None else observing.report
     if json:
-        print_json(results)
+        doctors = {} if report is None else {"findings": report.to_dict()["findings"]}
+        print_json(results | doctors | ({} if diagnosis is None else {"proofs": diagnosis.to_dict()["attempts"]}))
     else:
-        show_run(run, results)
+        show_run(run, results, report)
+        if diagnosis is not None:
+            show_attempts(diagnosis)
+
+
+def _prove(run: "Run") -> "Diagnosis":
+    """Try the remedies of what was found, and keep with the run what came of it."""
+    from moreish.doctor.trainings import diagnose_training
+
+    with Status() as status:
+        diagnosis = diagnose_training(run, with_proof=True, progress=Told(status).take)
+    write_json(run.path / PROOFS_FILE, diagnosis.to_dict())
+    return diagnosis
 
 
 def _end_interrupted(follower: "Progress", out: str | None) -> NoReturn:

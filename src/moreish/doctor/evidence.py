@@ -4,6 +4,7 @@ Every section may be None; `missing` then says why. Sections hold a few numbers 
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -298,14 +299,23 @@ class Evidence:
     missing: dict[str, str] = field(default_factory=dict)
     optimizer: str | None = None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; read it back with `from_dict`."""
+        return finite(asdict(self))
+
+    @staticmethod
+    def from_dict(content: Mapping[str, Any]) -> "Evidence":
+        """The evidence that `to_dict` wrote."""
+        return _build(Evidence, content)
+
     def to_json(self) -> str:
         """One line of JSON; read it back with `from_json`."""
-        return json.dumps(finite(asdict(self)), ensure_ascii=False, allow_nan=False)
+        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
 
     @staticmethod
     def from_json(text: str) -> "Evidence":
         """The evidence that `to_json` wrote."""
-        return _build(Evidence, json.loads(text))
+        return Evidence.from_dict(json.loads(text))
 
 
 def _build(kind: Any, value: Any) -> Any:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from moreish.doctor.evidence import Evidence, Look
-from moreish.doctor.finding import Report
+from moreish.doctor.finding import NO_HISTORY, Report
 from moreish.doctor.judge import judge
 from moreish.doctor.probes.coupling import UnclearError, measure_coupling
 from moreish.doctor.probes.data import measure_data
@@ -18,8 +18,6 @@ from moreish.doctor.probes.rates import measure_rates, minibatches
 from moreish.doctor.probes.trace import Trace, tracing
 from moreish.doctor.restore import untouched
 from moreish.doctor.subject import LossFunction, Subject, make_subject
-
-_NO_HISTORY = "it needs a training that is watched: use moreish.Doctor in the loop"
 
 
 def diagnose(
@@ -49,7 +47,7 @@ def collect(
 ) -> Evidence:
     """What `diagnose` measures, without a verdict; arguments and errors as there."""
     subject = make_subject(model, batch, loss_fn)
-    missing = {"history": _NO_HISTORY, "updates": _NO_HISTORY, "validation_losses": _NO_HISTORY}
+    missing = {"history": NO_HISTORY, "updates": NO_HISTORY, "validation_losses": NO_HISTORY}
     with untouched(model, optimizer), torch.enable_grad():
         torch.manual_seed(0)
         if not model.training:
@@ -65,7 +63,7 @@ def look_before_training(
     """Everything that can be seen at one point. Changes the model; whoever calls it puts it back."""
     model = subject.model
     with untouched(model, optimizer):
-        trace, loss = _first_pass(subject)
+        trace, loss = first_pass(subject)
     with untouched(model, optimizer):
         norms = _tried("norms", missing, lambda: measure_norms(subject))
     rates = None
@@ -88,7 +86,7 @@ def look_before_training(
     )
 
 
-def _first_pass(subject: Subject) -> tuple[Trace, Any]:
+def first_pass(subject: Subject) -> tuple[Trace, Any]:
     """One forward and backward pass with every operation looked at."""
     with tracing(subject.model, subject.num_examples) as trace:
         output = subject.forward()

@@ -80,6 +80,9 @@ class Finding:
         return replace(self, consequences=names)
 
 
+NO_HISTORY = "it needs a training that is watched: use moreish.Doctor in the loop"
+
+
 @dataclass(frozen=True)
 class NotExamined:
     """A check that could not be carried out: `why` says what it lacked."""
@@ -116,11 +119,12 @@ class Report:
         return tuple(finding.name for finding in self.findings)
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Plain data for JSON; numbers that are not finite are text ("inf", "nan")."""
+        return finite(asdict(self))
 
     def to_json(self, indent: int | None = 2) -> str:
-        """All of it as JSON; numbers that are not finite are written as text ("inf", "nan")."""
-        return json.dumps(finite(self.to_dict()), indent=indent, ensure_ascii=False, allow_nan=False)
+        """All of it as JSON."""
+        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
 
     def __str__(self) -> str:
         from moreish.doctor.rendering import to_text

@@ -103,3 +103,14 @@ def incomplete_beta(a: float, b: float, x: float) -> float:
 
 def _nonzero(value: float, tiny: float) -> float:
     return value if abs(value) > tiny else tiny
+
+
+def student_quantile(probability: float, df: float) -> float:
+    """The t below which Student's t lies with this probability (above 1/2), by bisection; relative error 1e-12."""
+    low, high = 0.0, 1.0
+    while student_tail(high, df) > 1 - probability:
+        low, high = high, 2 * high
+    while high - low > 1e-12 * high:
+        middle = (low + high) / 2
+        low, high = (middle, high) if student_tail(middle, df) > 1 - probability else (low, middle)
+    return high

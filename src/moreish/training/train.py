@@ -163,6 +163,7 @@ def _train(run: Run, corpus: Corpus, observers: Sequence[Observer], began: float
         baselines={
             name: {split: nll.nats_per_character for split, nll in row.items()} for name, row in counted.items()
         },
+        corpus=corpus,
     )
     for observer in observers:
         observer.observe(prepared)

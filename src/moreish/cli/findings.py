@@ -1,0 +1,84 @@
+"""Findings and proofs as a person reads them, with remedies as they are typed."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from moreish.cli.flags import in_flags
+from moreish.cli.options import RECIPE_OPTIONS
+from moreish.cli.printing import say
+from moreish.cli.status import Status
+
+if TYPE_CHECKING:
+    from moreish.doctor import Finding, Report
+    from moreish.doctor.trainings import Attempt, Diagnosis
+
+_SHARE_BETWEEN_LINES = 0.25
+_FLAGS: dict[str, str] = {name: f"--{name.replace('_', '-')}" for name in RECIPE_OPTIONS} | {"kind": "--as"}
+
+
+def tell(finding: "Finding") -> None:
+    """Say on standard error what was just found."""
+    at = "".join(f", {part}" for part in (finding.layer, f"step {finding.step:,}" if finding.step else "") if part)
+    say(f"doctor: {finding.name}{at}: {finding.evidence}")
+    say(f"        {in_flags(finding.remedy, _FLAGS)}")
+
+
+def typed(report: "Report") -> "Report":
+    """The report with remedies as they are typed: --head-scale 0.01."""
+
+    def in_options(finding: "Finding") -> "Finding":
+        return replace(finding, remedy=in_flags(finding.remedy, _FLAGS))
+
+    return replace(report, findings=tuple(map(in_options, report.findings)))
+
+
+def show_attempts(diagnosis: "Diagnosis") -> None:
+    """What was tried against each finding, and what came of it."""
+    print("\nProofs: trainings from the same states on the same minibatches, with and without each remedy.")
+    for attempt in diagnosis.attempts:
+        print(f"\n{attempt.finding.name}")
+        for line in _tried(attempt):
+            print(f"  {line}")
+    print()
+    remaining = [finding.name for finding in diagnosis.remaining.findings]
+    if diagnosis.changes:
+        rest = f"still finds {', '.join(dict.fromkeys(remaining))}" if remaining else "finds nothing more"
+        print(f"With {options(diagnosis.changes)} the doctor {rest}.")
+    elif diagnosis.attempts:
+        print("No remedy was shown to help.")
+    else:
+        print("There is nothing to be proved.")
+
+
+def options(changes: dict[str, Any]) -> str:
+    """Changes of a recipe as they are typed."""
+    return " ".join(in_flags(f"{name} = {value!r}", _FLAGS) for name, value in changes.items())
+
+
+def _tried(attempt: "Attempt") -> list[str]:
+    if not attempt.proofs:
+        return ["not tried: no change of the network or its training is a remedy"]
+    lines = []
+    for proof in attempt.proofs:
+        taken = " (taken)" if proof.changes == attempt.adopted else ""
+        lines.append(f"{options(proof.changes)}{taken}")
+        lines.append(
+            f"    {proof}, {proof.confidence:.2%} interval; {proof.num_seeds} seeds of {proof.num_steps:,} steps"
+        )
+    return lines
+
+
+class Told:
+    """Says which remedies are being tried; few times where the lines stay."""
+
+    def __init__(self, status: Status) -> None:
+        self._status = status
+        self._said: tuple[str, int, float] = ("", 0, 0.0)
+
+    def take(self, finding: "Finding", length: int, done: int, of: int) -> None:
+        name, last_length, share = self._said
+        is_new = (name, last_length) != (finding.name, length)
+        if not self._status.moves and not is_new and done / of < share + _SHARE_BETWEEN_LINES:
+            return
+        self._said = (finding.name, length, done / of)
+        self._status.show(f"{finding.name}: trainings of {length:,} steps with and without, {done / of:.0%}")

@@ -1,0 +1,61 @@
+"""Before the first step: the network that a recipe draws, examined like anybody else's module."""
+
+from dataclasses import replace
+from typing import cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from moreish.corpus import Corpus, contexts
+from moreish.doctor.evidence import Data, Evidence
+from moreish.doctor.examine import collect
+from moreish.doctor.trainings.rule import RuleOfRecipe
+from moreish.draws import seed_for
+from moreish.recipe import Recipe
+from moreish.training.network import build_module, generators, threads
+
+NUM_EXAMPLES = 512
+
+
+def examine(recipe: Recipe, corpus: Corpus) -> Evidence:
+    """What can be measured on the initial network with a few hundred training examples; it trains nothing.
+
+    Cost: some tens of steps of the autograd engine on a batch of 512.
+
+    Raises:
+        EngineError: the network does not fit into memory.
+    """
+    initialisation, _ = generators(recipe)
+    module = build_module(recipe, corpus.vocabulary.vocab_size, initialisation)
+    with threads(recipe.threads):
+        rule = cast(torch.optim.Optimizer, RuleOfRecipe(recipe, module))
+        evidence = collect(module, draw_examples(corpus, recipe), F.cross_entropy, rule)
+    return replace(evidence, data=None if evidence.data is None else _with_splits(evidence.data, corpus))
+
+
+def draw_examples(
+    corpus: Corpus, recipe: Recipe, num_examples: int = NUM_EXAMPLES
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Contexts (n, T) and the symbols that follow them (n,) of the training split, the same for every recipe."""
+    positions = corpus.predicted("train", recipe.context)
+    numbers = np.random.PCG64(seed_for(0, "examples of the doctor")).random_raw(num_examples)
+    return examples_at((numbers % len(positions)).astype(np.int64) + positions.start, corpus, recipe)
+
+
+def examples_at(positions: NDArray[np.int64], corpus: Corpus, recipe: Recipe) -> tuple[torch.Tensor, torch.Tensor]:
+    """The contexts before positions of the stream, (n, T), and the symbols there, (n,)."""
+    windows = contexts(corpus.stream, positions, recipe.context, corpus.has_boundary)
+    return torch.from_numpy(windows), torch.from_numpy(corpus.stream[positions].astype(np.int64))
+
+
+def _with_splits(data: Data, corpus: Corpus) -> Data:
+    """With the items of a list that stand in training and in validation; windows of a list recur by themselves."""
+    if not corpus.has_boundary:
+        return data
+    summary = corpus.summary
+    return replace(
+        data, num_overlapping=summary.leaks["validation"], num_validation=summary.num_items_of["validation"],
+        context_repeats=0.0,
+    )  # fmt: skip

@@ -1,0 +1,90 @@
+"""While it trains: the same examples and items looked at again and again, and what the engine measured in its loop."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import nn
+
+from moreish.corpus import Corpus, Split
+from moreish.doctor.evidence import Look, Update
+from moreish.doctor.examine import first_pass
+from moreish.doctor.probes.norms import measure_norms
+from moreish.doctor.subject import make_subject
+from moreish.doctor.trainings.examination import draw_examples, examples_at
+from moreish.models.counting import block_positions
+from moreish.recipe import Recipe
+from moreish.statistics import Statistics
+from moreish.training.network import build_module, generators, threads
+
+_SPLITS: tuple[Split, ...] = ("train", "validation")
+
+CHARACTERS = 3_000
+"""Of training and of validation, measured at each look."""
+_WINDOWS_AT_ONCE = 2_048
+
+
+def look_at(
+    step: int, statistics: Statistics, recipe: Recipe, corpus: Corpus, weights: Mapping[str, NDArray[Any]]
+) -> Look:
+    """The network as it is now, on the examples of the first examination; and what the engine measured since then.
+
+    Args:
+        step: steps done.
+        statistics: of the steps that were measured since the last look.
+        weights: parameters and buffers after `step` steps.
+    """
+    initialisation, _ = generators(recipe)
+    module = build_module(recipe, corpus.vocabulary.vocab_size, initialisation)
+    module.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+    subject = make_subject(module, draw_examples(corpus, recipe), F.cross_entropy)
+    with threads(recipe.threads), torch.random.fork_rng(devices=()):
+        norms = tuple(replace(norm, num_updates=step) for norm in measure_norms(subject))
+        trace, loss = first_pass(subject)
+        losses = {split: tuple(item_losses(module, recipe, corpus, split, CHARACTERS).tolist()) for split in _SPLITS}
+    return Look(
+        step=step,
+        sites=trace.sites(),
+        loss=loss,
+        norms=norms,
+        updates=_updates(statistics) if len(statistics) else None,
+        train_losses=losses["train"],
+        validation_losses=losses["validation"],
+        in_training_mode=True,
+    )
+
+
+@torch.no_grad()
+def item_losses(module: nn.Module, recipe: Recipe, corpus: Corpus, split: Split, limit: int) -> NDArray[np.float64]:
+    """The NLL of each item (or block of running text) of a fixed sample of a split, (n,); evaluation mode.
+
+    In nats per character of the sample: their mean is its NLL, however long each item is.
+
+    Args:
+        limit: characters in all, at most.
+    """
+    blocks = corpus.blocks(split, recipe.context, limit)
+    inputs, targets = examples_at(block_positions(blocks), corpus, recipe)
+    was_training = module.training
+    module.eval()
+    logits = torch.cat([module(part) for part in inputs.split(_WINDOWS_AT_ONCE)])
+    module.train(was_training)
+    nlls = F.cross_entropy(logits.double(), targets, reduction="none").numpy()
+    lengths = blocks.stops - blocks.starts
+    return np.add.reduceat(nlls, np.cumsum(lengths) - lengths) / lengths.mean()
+
+
+def _updates(statistics: Statistics) -> tuple[Update, ...]:
+    return tuple(
+        Update(
+            name=name,
+            moved=float(np.median(parameter.update_to_data)),
+            is_moved=bool((parameter.update_std != 0).any()),
+            gradient_norm=None,
+        )
+        for name, parameter in statistics.parameters.items()
+    )

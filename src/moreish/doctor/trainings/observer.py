@@ -1,0 +1,119 @@
+"""The doctor as an observer of a training: examines it before, looks on at steps that grow apart, keeps what it saw."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from moreish.corpus import Corpus
+from moreish.doctor.evidence import Evidence, History
+from moreish.doctor.finding import Finding, Report
+from moreish.doctor.judge import judge
+from moreish.doctor.trainings.remedies import for_recipe
+from moreish.observers import ChunkDone, Ended, Event, Prepared, Saved, Started
+from moreish.statistics import Statistics
+from moreish.storage import read_json, write_atomically
+from moreish.training.checkpoint import Checkpoint
+from moreish.training.run import Run
+
+DOCTOR_FILE = "doctor.json"
+
+_GROWTH = 2
+
+
+@dataclass
+class _Watched:
+    """A training under observation.
+
+    Attributes:
+        evidence: all that was seen so far.
+        next_look: the first checkpoint after so many steps is looked at.
+        unseen: statistics since the last look.
+    """
+
+    run: Run
+    corpus: Corpus
+    evidence: Evidence
+    next_look: int
+    unseen: list[Statistics] = field(default_factory=list)
+
+
+class TrainingDoctor:
+    """Hand it to `moreish.train` as one of the observers. It changes no number of the training.
+
+    What it saw and what it makes of it stand in the run, as `doctor.json`, and go on where a training is resumed.
+
+    Args:
+        tell: hears each finding when it is first made.
+
+    Attributes:
+        report: the verdict so far; None before a network is trained.
+    """
+
+    def __init__(self, tell: Callable[[Finding], None] = lambda finding: None) -> None:
+        self.report: Report | None = None
+        self._tell = tell
+        self._told: set[tuple[str, str | None]] = set()
+        self._prepared: Prepared | None = None
+        self._watched: _Watched | None = None
+
+    def observe(self, event: Event) -> None:
+        """Take note of an event."""
+        watched = self._watched
+        match event:
+            case Prepared():
+                self._prepared = event
+            case Started() if self._prepared is not None:
+                self._watched = _begin(self._prepared, event.step)
+                self._judge(self._watched)
+            case ChunkDone(statistics=statistics) if watched is not None and statistics is not None:
+                watched.unseen.append(statistics)
+            case Saved() if watched is not None and event.step >= watched.next_look:
+                self._look(watched, event.step)
+            case Ended() if watched is not None and event.step > watched.evidence.looks[-1].step:
+                self._look(watched, event.step)
+            case _:
+                pass
+
+    def _look(self, watched: _Watched, step: int) -> None:
+        from moreish.doctor.trainings.looks import look_at
+
+        checkpoint = Checkpoint.load(watched.run.path)
+        assert checkpoint is not None  # it was saved just before
+        statistics = Statistics.joined(watched.unseen)
+        look = look_at(step, statistics, watched.run.recipe, watched.corpus, checkpoint.weights)
+        history = History(tuple(checkpoint.history.all_losses().tolist()))
+        watched.evidence = replace(watched.evidence, looks=(*watched.evidence.looks, look), history=history)
+        watched.next_look = _GROWTH * step
+        watched.unseen.clear()
+        self._judge(watched)
+
+    def _judge(self, watched: _Watched) -> None:
+        self.report = for_recipe(judge(watched.evidence), watched.run.recipe)
+        content = {"evidence": watched.evidence.to_dict(), "report": self.report.to_dict()}
+        write_atomically(watched.run.path / DOCTOR_FILE, json.dumps(content, ensure_ascii=False).encode())
+        for finding in self.report.findings:
+            if (finding.name, finding.layer) not in self._told:
+                self._told.add((finding.name, finding.layer))
+                self._tell(finding)
+
+
+def _begin(prepared: Prepared, step: int) -> _Watched:
+    """Examine the initial network; of a training that goes on, take what was seen before, up to its checkpoint."""
+    from moreish.doctor.trainings.examination import examine  # loads PyTorch, as training does
+
+    run = Run.open(prepared.run)
+    evidence = (recorded(run.path) if step else None) or examine(run.recipe, prepared.corpus)
+    evidence = replace(evidence, looks=tuple(look for look in evidence.looks if look.step <= step))
+    return _Watched(run, prepared.corpus, evidence, step + 1)
+
+
+def recorded(run: Path) -> Evidence | None:
+    """What a doctor saw of a run; None where none looked on, or one of another version of moreish."""
+    path = run / DOCTOR_FILE
+    if not path.is_file():
+        return None
+    try:
+        return Evidence.from_dict(read_json(path)["evidence"])
+    except (KeyError, TypeError):
+        return None
