@@ -33,7 +33,11 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "dead-relu": ("vanishing", "underfitting", "no-gradient"),
     "vanishing": ("underfitting", "rate-too-low", "rnn-forgets", "no-gradient"),
     "rate-too-low": ("underfitting", "inputs-ignored", "never-moves"),
-    "not-shuffled": ("spikes",),
+    "schedule-not-applied": (),
+    "not-shuffled": ("spikes", "rate-too-high", "clipping-binds"),
+    "evaluated-in-training-mode": ("batch-norm-statistics",),
+    "clipping-binds": ("underfitting", "rate-too-low"),
+    "spikes": (),
     "split-overlap": (),
 }  # fmt: skip
 

@@ -27,7 +27,7 @@ class Site:
         num_calls: how often it ran in one forward pass; more than one where weights are shared over time.
         num_units: size of the last axis (channels for convolutions).
         num_rows: rows of units that were pooled: examples times positions times calls.
-        num_distinct: how many different rows there were among the first thousand.
+        num_distinct: how many different rows there were among a thousand; counted where units are stuck or dead.
         rms: root mean square of the output, in groups of examples, (G,).
         gradient: root mean square of the loss's gradient with respect to the output, in groups of examples, (G,).
         saturated: share of |output| beyond the threshold (tanh 0.97, sigmoid 0.015), in groups of examples, (G,).
@@ -231,9 +231,13 @@ class Update:
     """One parameter over one step: how far it moved, and the gradient that moved it.
 
     Attributes:
-        moved: std of the change over std of the values; NaN where the values have no spread.
+        moved: norm of the change over norm of the values, from a sample of at most 8,192; NaN where all are zero.
         is_moved: whether any bit of it changed.
+        gradient_norm: of the gradient as the optimiser used it, from the sample.
         stale: share of the gradient used that is left over from the step before; None if not seen.
+        scale: factor between the gradient that arrived and the one that was used; None if not seen.
+        size: norm of the values before the step, from the sample.
+        decay: norm of what weight decay did over that of what the gradient did; 0 without decay.
     """
 
     name: str
@@ -241,6 +245,9 @@ class Update:
     is_moved: bool
     gradient_norm: float | None
     stale: float | None = None
+    scale: float | None = None
+    size: float = 0.0
+    decay: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -261,29 +268,58 @@ class Look:
 
 
 @dataclass(frozen=True)
+class NotFinite:
+    """Where the first NaN or infinity of a training came from.
+
+    Attributes:
+        step: from 1.
+        where: "parameter" (it held it before the step), "forward" (an operation of the model made it), "backward" (all
+            operations of the model are finite: the loss, or a derivative), or "unknown".
+        name: of the parameter or operation.
+    """
+
+    step: int
+    where: str
+    name: str | None
+
+
+@dataclass(frozen=True)
+class Minibatch:
+    """Labels of one minibatch: one an example, the last where it has several, at most 64."""
+
+    step: int
+    labels: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class History:
-    """Every step's loss, and what was set at it, from the first step watched.
+    """Every step's loss, and what was seen along the way, from the first step watched.
 
     Attributes:
         losses: (n,), as handed to `step`.
+        look_steps: the steps of `learning_rates`.
         learning_rates: of the first group at each look.
-        look_steps: the steps of `learning_rates`, `gradient_norms` and `clipped`.
-        gradient_norms: over all parameters, as the optimiser used it.
-        clipped: whether the gradient was scaled down between the backward pass and the optimiser's step.
-        has_scheduler: whether a scheduler was attached to the optimiser.
-        scheduler_steps: how often it stepped.
-        num_eval_in_training_mode: passes without gradients while the model was in training mode, and its norms or
-            dropout with it.
+        has_scheduler: whether a scheduler is, or was, attached to the optimiser.
+        scheduler_steps: how often it stepped since it was made; None where that cannot be told.
+        is_over: whether the `with` block was left.
+        not_finite: where the first gradient that was not finite came from; None without any, or without `with`.
+        passes_in_training_mode: passes without gradients in training mode; None without `with`.
+        passes_in_evaluation_mode: the same in evaluation mode.
+        noisy_modules: names of modules that act otherwise in training: dropout, norms of the batch.
+        minibatches: labels of some minibatches: each of the first eight, then at steps that grow by a fourth.
     """
 
     losses: tuple[float, ...]
     look_steps: tuple[int, ...] = ()
     learning_rates: tuple[float, ...] = ()
-    gradient_norms: tuple[float, ...] = ()
-    clipped: tuple[bool, ...] = ()
     has_scheduler: bool = False
-    scheduler_steps: int = 0
-    num_eval_in_training_mode: int = 0
+    scheduler_steps: int | None = None
+    is_over: bool = False
+    not_finite: NotFinite | None = None
+    passes_in_training_mode: int | None = None
+    passes_in_evaluation_mode: int | None = None
+    noisy_modules: tuple[str, ...] = ()
+    minibatches: tuple[Minibatch, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -325,7 +361,7 @@ def _build(kind: Any, value: Any) -> Any:
         return None if value is None else _build(next(item for item in arguments if item is not NoneType), value)
     if is_dataclass(kind) and isinstance(kind, type):
         hints = get_type_hints(kind)
-        return kind(**{item.name: _build(hints[item.name], value[item.name]) for item in fields(kind)})
+        return kind(**{f.name: _build(hints[f.name], value[f.name]) for f in fields(kind) if f.name in value})
     if origin is tuple:
         return tuple(_build(arguments[0], item) for item in value)
     if origin is dict:

@@ -19,11 +19,14 @@ def untouched(
     Args:
         model: its parameters, buffers, gradients, `requires_grad`, modes, hooks and other attributes of its modules.
         optimizer: its state and the settings of its groups.
-        values: whether values of parameters may change inside; without, only buffers and gradients are copied, which
+        values: whether values and gradients of parameters may change inside; without, only buffers are copied, which
             saves memory.
     """
     modules = [(module, _attributes(module)) for module in model.modules()]
-    parameters = [(p, p.requires_grad, p.grad, _copy(p.grad), _copy(p) if values else None) for p in model.parameters()]
+    parameters = [
+        (p, p.requires_grad, p.grad, _copy(p.grad) if values else None, _copy(p) if values else None)
+        for p in model.parameters()
+    ]
     buffers = [(buffer, _copy(buffer)) for buffer in model.buffers()]
     groups, state = _optimizer_state(optimizer)
     streams = _random_streams()

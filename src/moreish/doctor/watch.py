@@ -7,16 +7,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from moreish.doctor.evidence import Evidence, History, Look, Update
+from moreish.doctor.evidence import Evidence, History, Look, Minibatch
 from moreish.doctor.finding import Report
 from moreish.doctor.judge import judge
-from moreish.doctor.probes.data import measure_data
+from moreish.doctor.probes.data import labels_of, measure_data
+from moreish.doctor.probes.passes import Passes
 from moreish.doctor.probes.predictions import per_example_losses
+from moreish.doctor.probes.schedule import has_scheduler, scheduler_steps
+from moreish.doctor.probes.step import StepProbe
 from moreish.doctor.probes.trace import Trace, tracing
 from moreish.doctor.restore import untouched
 from moreish.doctor.subject import LossFunction, Subject, check_model, first_tensor, make_subject, scalar
 
-_FIRST, _GROWTH = 50, 1.5
+_FIRST, _GROWTH = 50, 2
+_MAX_EXAMPLES = 256  # of train and of validation that a look evaluates
+_PENDING = 1024  # losses on an accelerator that are fetched together
 _BEFORE_ONLY = "it is measured before training: use moreish.diagnose"
 
 
@@ -32,16 +37,18 @@ class Doctor:
                 doctor.step(loss, inputs, targets)
         print(doctor.report())
 
-    Between looks a step costs one call. Looks are at step 2, at step 50, and then each half as far again as the one
-    before: they depend on the number of the step alone, so that a training can be repeated. The trajectory is
-    bit for bit that without a doctor.
+    Between looks a step costs a call or two. Looks are at step 2, at step 50, and then each at twice the step of the
+    one before: they depend on the number of the step alone, so that a training can be repeated. The trajectory is bit
+    for bit that without a doctor. Without the `with` block, passes of evaluation, schedules and the first module that
+    makes NaN are not seen.
 
     Args:
         model: as it is trained.
         optimizer: as it is stepped.
         loss_fn: called as `loss_fn(model(inputs), targets)`; needed for `train` and `validation`.
         train: a pair (inputs, targets) of training examples.
-        validation: a pair that is held out; measured at looks in evaluation mode.
+        validation: a pair that is held out; measured at looks in evaluation mode, as is `train`: an even choice of at
+            most 256 examples of each.
 
     Raises:
         ModelError: the module cannot be examined.
@@ -63,25 +70,40 @@ class Doctor:
         if loss_fn is not None:
             given = {"train": train, "validation": validation}
             self._subjects = {
-                name: make_subject(model, pair, loss_fn) for name, pair in given.items() if pair is not None
+                name: _few(make_subject(model, pair, loss_fn)) for name, pair in given.items() if pair is not None
             }
         self._data: Any = None if train is None else measure_data(train, validation)
-        self._losses: list[Tensor] = []
+        self._losses: list[float] = []
+        self._pending: list[Tensor] = []
         self._rates: list[tuple[int, float]] = []
         self._looks: list[Look] = []
+        self._minibatches: list[Minibatch] = []
+        self._number: int = 0
         self._next: int = 2
-        self._num_examples: int = 1
-        self._watched: _Step | None = None
-        self._stack: ExitStack = ExitStack()
+        self._next_labels: int = 1
+        self._next_event: int = 1
+        self._probe: StepProbe | None = None
+        self._trace: Trace | None = None
+        self._step_hooks: ExitStack = ExitStack()
+        self._passes: Passes = Passes(model, optimizer)
+        self._pass_hooks: ExitStack | None = None
+        self._is_over: bool = False
+        self._scheduler_steps: int | None = None
 
     def __enter__(self) -> "Doctor":
+        self._pass_hooks = self._passes.hooks()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._stack.close()
-        self._watched = None
+        self._step_hooks.close()
+        self._probe = None
+        if self._pass_hooks is not None:
+            self._pass_hooks.close()
+        self._is_over = True
+        if has_scheduler(self._optimizer):
+            self._scheduler_steps = scheduler_steps(self._optimizer)
 
     def step(self, loss: Tensor, inputs: Any = None, targets: Any = None) -> None:
         """Take note of one step; call it after `optimizer.step()`.
@@ -89,30 +111,59 @@ class Doctor:
         Args:
             loss: of this step; one number.
             inputs: of this step; the number of examples is read off.
-            targets: of this step.
+            targets: of this step; with them it is seen whether the data are shuffled.
 
         Raises:
             InputError: the loss is not one number.
         """
-        self._losses.append(scalar(loss).detach().clone())
-        number = len(self._losses)
-        if self._watched is not None:
-            watched, self._watched = self._watched, None
-            self._stack.close()
-            self._looks.append(self._look(number, watched))
-            self._next = max(_FIRST, int(number * _GROWTH))
-        if number + 1 == self._next:
-            self._num_examples = 1 if inputs is None else first_tensor(inputs).shape[0]
-            self._watched = _Step(self._model, self._optimizer)
-            self._stack.enter_context(self._watched.hooks())
-            self._watched.trace = self._stack.enter_context(tracing(self._model, self._num_examples))
+        if not isinstance(loss, Tensor) or loss.ndim:
+            loss = scalar(loss)
+        if loss.is_cpu:
+            self._losses.append(loss.item())
+        else:
+            self._pending.append(loss.detach().clone())
+        self._number = number = self._number + 1
+        if number >= self._next_event or self._passes.has_caught:
+            self._happens(number, inputs, targets)
 
-    def _look(self, number: int, watched: "_Step") -> Look:
-        self._rates.append((number, float(self._optimizer.param_groups[0]["lr"])))
+    def _happens(self, number: int, inputs: Any, targets: Any) -> None:
+        """Everything that is not done at every step."""
+        if self._passes.has_caught:
+            self._passes.explain(number, inputs)
+        if len(self._pending) >= _PENDING:
+            self._fetch()
+        if number >= self._next_labels:
+            self._note_labels(inputs, targets)
+        if self._probe is not None:
+            probe, self._probe = self._probe, None
+            self._step_hooks.close()
+            self._looks.append(self._look(probe))
+            self._next = max(_FIRST, number * _GROWTH)
+        if number + 1 == self._next:
+            num_examples = 1 if inputs is None else first_tensor(inputs).shape[0]
+            self._probe = StepProbe(self._model, self._optimizer)
+            self._step_hooks.enter_context(self._probe.hooks())
+            self._trace = self._step_hooks.enter_context(tracing(self._model, num_examples))
+        self._next_event = min(self._next_labels, self._next if self._probe is not None else self._next - 1)
+
+    def _fetch(self) -> None:
+        if self._pending:
+            self._losses += torch.stack(self._pending).double().tolist()
+            self._pending.clear()
+
+    def _note_labels(self, inputs: Any, targets: Any) -> None:
+        self._next_labels = self._number + max(1, self._number // 4)
+        if inputs is not None and targets is not None:
+            labels = labels_of(targets, first_tensor(inputs).shape[0])
+            if labels:
+                self._minibatches.append(Minibatch(self._number, labels))
+
+    def _look(self, probe: StepProbe) -> Look:
+        self._rates.append((self._number, float(self._optimizer.param_groups[0]["lr"])))
         return Look(
-            step=number,
-            sites=None if watched.trace is None else watched.trace.sites(),
-            updates=watched.updates(),
+            step=self._number,
+            sites=None if self._trace is None else self._trace.sites(),
+            updates=probe.updates(),
             train_losses=self._evaluate("train"),
             validation_losses=self._evaluate("validation"),
             in_training_mode=self._model.training,
@@ -123,15 +174,28 @@ class Doctor:
         subject = self._subjects.get(name)
         if subject is None:
             return None
-        with untouched(self._model, values=False), torch.no_grad():
+        with untouched(self._model, values=False), self._passes.away(), torch.no_grad():
             self._model.eval()
             losses = per_example_losses(subject.forward(), subject)
-        return None if losses is None else tuple(losses[:512].double().tolist())
+        return None if losses is None else tuple(losses.double().tolist())
 
     def evidence(self) -> Evidence:
         """What was recorded so far."""
-        losses = tuple(torch.stack(self._losses).double().tolist()) if self._losses else ()
-        history = History(losses, tuple(step for step, _ in self._rates), tuple(rate for _, rate in self._rates))
+        self._fetch()
+        is_seen = self._pass_hooks is not None
+        history = History(
+            losses=tuple(self._losses),
+            look_steps=tuple(step for step, _ in self._rates),
+            learning_rates=tuple(rate for _, rate in self._rates),
+            has_scheduler=has_scheduler(self._optimizer),
+            scheduler_steps=self._scheduler_steps,
+            is_over=self._is_over,
+            not_finite=self._passes.not_finite,
+            passes_in_training_mode=self._passes.num_in_training_mode if is_seen else None,
+            passes_in_evaluation_mode=self._passes.num_in_evaluation_mode if is_seen else None,
+            noisy_modules=self._passes.noisy,
+            minibatches=tuple(self._minibatches),
+        )
         missing = dict.fromkeys(("loss", "parameters", "coupling", "norms", "rates"), _BEFORE_ONLY)
         missing |= {"data": "it needs train", "sites": f"the first look is at step {self._next}"}
         missing["updates"] = missing["in_training_mode"] = missing["sites"]
@@ -143,73 +207,7 @@ class Doctor:
         return judge(self.evidence())
 
 
-class _Step:
-    """One step of the loop, looked at from its backward pass to its update."""
-
-    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        self.trace: Trace | None = None
-        self._optimizer = optimizer
-        self._named = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        self._smallest = min(self._named, key=lambda name: self._named[name].numel(), default=None)
-        self._earlier: Tensor | None = None
-        self._arrived: Tensor | None = None
-        self._used: dict[str, Tensor | None] = {}
-        self._before: dict[str, Tensor] = {}
-        self._num_steps = 0
-
-    def hooks(self) -> ExitStack:
-        """Hooks that see gradients arrive and be used; closing the stack takes them away."""
-        stack = ExitStack()
-        if self._smallest is not None:
-            p = self._named[self._smallest]
-            self._earlier = None if p.grad is None else p.grad.detach().clone()
-            stack.callback(p.register_hook(self._arrives).remove)
-        stack.callback(self._optimizer.register_step_pre_hook(self._steps).remove)
-        return stack
-
-    def _arrives(self, gradient: Tensor) -> None:
-        gradient = gradient.detach()
-        self._arrived = gradient.clone() if self._arrived is None else self._arrived + gradient
-
-    def _steps(self, *_: object) -> None:
-        self._num_steps += 1
-        if self._num_steps == 1:
-            self._before = {name: p.detach().clone() for name, p in self._named.items()}
-            self._used = {
-                name: p.grad.detach().clone() if name == self._smallest and p.grad is not None else p.grad
-                for name, p in self._named.items()
-            }
-
-    def updates(self) -> tuple[Update, ...] | None:
-        """How far each parameter moved; None where the optimiser did not step exactly once."""
-        if self._num_steps != 1:
-            return None
-        result = []
-        for name, p in self._named.items():
-            change = p.detach() - self._before[name]
-            spread = float(self._before[name].std(correction=0))
-            moved = float(change.std(correction=0)) / spread if spread > 0 else float("nan")
-            gradient = self._used[name]
-            norm = None if gradient is None or gradient.is_sparse else float(gradient.norm())
-            stale = self._stale() if name == self._smallest else None
-            result.append(Update(name, moved, bool((change != 0).any()), norm, stale))
-        return tuple(result)
-
-    def _stale(self) -> float | None:
-        """Share of the gradient used that is left over from the step before; None where it cannot be told."""
-        used = None if self._smallest is None else self._used.get(self._smallest)
-        if used is None or self._arrived is None or self._earlier is None:
-            return None
-        both = self._arrived + self._earlier
-        if _misfit(used, self._arrived) > 1e-2 and _misfit(used, both) < 1e-4:
-            return float(self._earlier.norm() / both.norm())
-        return 0.0
-
-
-def _misfit(a: Tensor, b: Tensor) -> float:
-    """Distance of a from the nearest multiple of b, relative to a: clipping scales gradients."""
-    a, b = a.double().flatten(), b.double().flatten()
-    size = float(b @ b)
-    if size == 0 or float(a @ a) == 0:
-        return 0.0
-    return float((a - float(a @ b) / size * b).norm() / a.norm())
+def _few(subject: Subject) -> Subject:
+    """An even choice of the examples, so that a look is cheap however many there are."""
+    n = subject.num_examples
+    return subject if n <= _MAX_EXAMPLES else subject.selected(torch.linspace(0, n - 1, _MAX_EXAMPLES).long())

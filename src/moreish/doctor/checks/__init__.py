@@ -1,6 +1,6 @@
 """The checks, one family a file: pure functions of evidence, each with the name and the source of what it finds."""
 
-from moreish.doctor.checks import depth, initialisation, leaks, loss, norms, parameters, rate, training, units
+from moreish.doctor.checks import depth, initialisation, leaks, loop, loss, norms, parameters, rate, training, units
 from moreish.doctor.checks.check import Check, NotApplicable
 
 ALL_CHECKS: tuple[Check, ...] = (
@@ -13,6 +13,7 @@ ALL_CHECKS: tuple[Check, ...] = (
     *leaks.CHECKS,
     *rate.CHECKS,
     *training.CHECKS,
+    *loop.CHECKS,
 )
 
 __all__ = ["ALL_CHECKS", "Check", "NotApplicable"]

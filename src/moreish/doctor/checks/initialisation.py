@@ -42,7 +42,7 @@ def initial_loss(evidence: Evidence, level: Level) -> Verdict:
                     "layer.",
                     "Scale the output layer's weights down (x 0.01, or gain / sqrt(fan_in)) and set its bias to zero. "
                     "With torch: nn.init.normal_(head.weight, std=0.01); nn.init.zeros_(head.bias).",
-                    "Karpathy, makemore lecture 3 (initial loss); Glorot & Bengio 2010, section 2",
+                    "Karpathy, makemore lecture 3 (initial loss); Glorot & Bengio 2010",
                 )
             )  # fmt: skip
     return found

@@ -8,8 +8,20 @@ from moreish.doctor.significance import Level
 _PYTORCH_OPTIM = "PyTorch documentation, torch.optim: constructing it"
 
 
+_ORIGINS = {
+    "parameter": "This parameter held it before the step: the step before was too large.",
+    "forward": "This operation made it, with parameters that were finite, in the pass of this step.",
+    "backward": "Every operation of the model was finite in this step; the loss, or the derivative of one, was not.",
+    "unknown": "It came with the gradient of this step; hand inputs to step, and the operation is named.",
+}
+
+
 def not_finite(evidence: Evidence, level: Level) -> Verdict:
     """The first operation that made NaN or infinity out of finite numbers, or a parameter that holds it."""
+    history = evidence.history
+    origin = history.not_finite if history else None
+    if origin is not None:
+        return [_not_finite(origin.name, origin.step, _ORIGINS[origin.where])]
     for look in evidence.looks:
         for p in look.parameters or ():
             if not p.is_finite:
@@ -22,7 +34,6 @@ def not_finite(evidence: Evidence, level: Level) -> Verdict:
         loss = look.loss
         if loss is not None and not _is_finite(loss.value):
             return [_not_finite(None, look.step, "Every operation seen is finite, but the loss is not.")]
-    history = evidence.history
     for step, value in enumerate(history.losses if history else (), 1):
         if not _is_finite(value):
             return [_not_finite(None, step, "The loss stopped being a finite number at this step.")]
@@ -74,7 +85,7 @@ def _gradient_finding(name: str, p: Parameter | None, step: int, count: int, sev
         Measurement("parameters without a gradient in the trial steps", count, 0), cause,
         "Use it in forward, or remove it; take out detach(), .data, .item() and torch.no_grad() on its way to the "
         "loss.",
-        "Humbatova et al. 2020, ICSE, Taxonomy of Real Faults in Deep Learning Systems, section 4.2 (model)",
+        "Humbatova et al. 2020, ICSE, Taxonomy of Real Faults in Deep Learning Systems",
     )  # fmt: skip
 
 

@@ -42,7 +42,7 @@ def never_moves(evidence: Evidence, level: Level) -> Verdict:
             Measurement("steps that changed it, of those looked at", 0, len(looks)),
             f"In none of the {len(looks)} steps looked at did it change by one bit, though it requires a gradient.",
             "Check that the optimiser holds it, that the loss depends on it, and that the learning rate is not zero.",
-            "Humbatova et al. 2020, ICSE, Taxonomy of Real Faults in Deep Learning Systems, section 4.2",
+            "Humbatova et al. 2020, ICSE, Taxonomy of Real Faults in Deep Learning Systems",
         )
         for name in still
     ]  # fmt: skip
@@ -114,7 +114,7 @@ def overfitting(evidence: Evidence, level: Level) -> Verdict:
                     f"{_mean(train):.3f}: what is learned now is the training set itself.",
                     "Keep the weights that were best on validation; use dropout, weight decay, fewer units or more "
                     "data.",
-                    "Prechelt 1998, Early stopping - but when?, section 2",
+                    "Prechelt 1998, Early stopping - but when?",
                 )
             )  # fmt: skip
     return found

@@ -81,3 +81,13 @@ def _keys(x: Tensor, targets: Any) -> list[bytes]:
         labels = np.ascontiguousarray(targets.detach().cpu().reshape(len(x), -1)[:n].numpy())
         keys = [key + row.tobytes() for key, row in zip(keys, labels, strict=True)]
     return keys
+
+
+def labels_of(targets: Any, num_examples: int, most: int = 64) -> tuple[float, ...]:
+    """One label or number for each of at most `most` examples, the last where it has several; () without any."""
+    if not isinstance(targets, Tensor) or not targets.ndim or targets.numel() % num_examples or not targets.numel():
+        return ()
+    rows = targets.detach().reshape(num_examples, -1)
+    if targets.is_floating_point() and rows.shape[1] > 1:
+        return ()
+    return tuple(rows[:: -(-num_examples // most), -1].double().tolist())

@@ -47,9 +47,10 @@ class _Tally:
     gradients: list[Tensor] = field(default_factory=list)
     saturated: list[Tensor] = field(default_factory=list)
     entropies: list[Tensor] = field(default_factory=list)
-    all_high: Tensor | None = None
-    all_low: Tensor | None = None
+    lowest: Tensor | None = None
+    highest: Tensor | None = None
     any_nonzero: Tensor | None = None
+    suspects: Tensor | None = None  # units dead, or stuck, in every row so far
     is_finite: bool = True
     has_finite_inputs: bool = True
 
@@ -91,17 +92,16 @@ class Trace(TorchFunctionMode):
             if not self._is_busy and name in ("add", "__add__", "add_", "__iadd__", "__radd__"):
                 self._note_addition(args, out)
             return out
-        inputs_are_finite = all(_is_finite(item) for item in args if isinstance(item, Tensor))
         self._is_busy = True  # relu is tanh's neighbour, not part of whatever calls it
         try:
             out = func(*args, **kwargs)
             if isinstance(out, Tensor) and out.is_floating_point() and out.ndim:
-                self._note(name, kind, args, kwargs, out, inputs_are_finite)
+                self._note(name, kind, args, kwargs, out)
         finally:
             self._is_busy = False
         return out
 
-    def _note(self, name: str, kind: str, args: Any, kwargs: Any, out: Tensor, inputs_are_finite: bool) -> None:
+    def _note(self, name: str, kind: str, args: Any, kwargs: Any, out: Tensor) -> None:
         operands = [*args, *kwargs.values()]
         weights = [self.names[id(item)] for item in operands if id(item) in self.names]
         if kind == "linear" and not weights:
@@ -115,7 +115,6 @@ class Trace(TorchFunctionMode):
             self.tallies[site] = _Tally(kind, name.strip("_"), weights[0] if weights else None, 0, len(weights) > 1)
         tally = self.tallies[site]
         tally.num_calls += 1
-        tally.has_finite_inputs &= inputs_are_finite
         if kind == "linear" and len(weights) > 1:
             self._biased[id(out)] = (out, weights[-1])
         channels_first = name.startswith("conv") or (name in ("batch_norm", "group_norm") and out.ndim > 2)
@@ -125,9 +124,11 @@ class Trace(TorchFunctionMode):
             out.register_hook(self._gradient_noter(tally))
 
     def _measure(self, tally: _Tally, out: Tensor, args: Any, kwargs: Any, channels_first: bool) -> None:
-        tally.is_finite &= _is_finite(out)
+        if not _is_finite(out):
+            tally.is_finite = False
+            tally.has_finite_inputs &= all(_is_finite(item) for item in args if isinstance(item, Tensor))
         tally.num_units = out.shape[1] if channels_first else out.shape[-1]
-        tally.squares.append(self._by_group(out.float().square()))
+        tally.squares.append(self._mean_square(out))
         if tally.kind == "attention":
             tally.entropies.append(self._by_group(_attention_entropy(args, kwargs)))
         elif tally.kind == "softmax" and out.ndim >= 3 and out.shape[-1] == out.shape[-2] and out.shape[-1] > 1:
@@ -139,35 +140,47 @@ class Trace(TorchFunctionMode):
         rows = moved.reshape(-1, moved.shape[-1])
         tally.num_units = rows.shape[1]
         tally.num_rows += rows.shape[0]
-        sample = rows[:: max(len(rows) // 1024, 1)][:1024]
+        suspects: Tensor | None = None
         if tally.op == "relu" or tally.op == "clamp_min":
             alive = (rows != 0).any(0)
             tally.any_nonzero = alive if tally.any_nonzero is None else tally.any_nonzero | alive
-            tally.num_distinct = max(tally.num_distinct, _num_distinct(sample))
+            suspects = ~tally.any_nonzero
         elif tally.op in ("tanh", "sigmoid"):
-            centred, threshold = (rows, TANH_THRESHOLD) if tally.op == "tanh" else (rows - 0.5, SIGMOID_THRESHOLD)
-            high, low = (centred > threshold), (centred < -threshold)
-            tally.saturated.append(self._by_group((high | low).float().reshape(out.shape[0], -1)))
-            tally.all_high = high.all(0) if tally.all_high is None else tally.all_high & high.all(0)
-            tally.all_low = low.all(0) if tally.all_low is None else tally.all_low & low.all(0)
-            tally.num_distinct = max(tally.num_distinct, _num_distinct(sample))
+            centre, threshold = (0.0, TANH_THRESHOLD) if tally.op == "tanh" else (0.5, SIGMOID_THRESHOLD)
+            saturated = (out - centre if centre else out).abs() > threshold
+            tally.saturated.append(self._by_group(saturated))
+            low, high = rows.aminmax(dim=0)
+            tally.lowest = low if tally.lowest is None else torch.minimum(tally.lowest, low)
+            tally.highest = high if tally.highest is None else torch.maximum(tally.highest, high)
+            suspects = (tally.lowest > centre + threshold) | (tally.highest < centre - threshold)
+        if suspects is not None:
+            tally.suspects = suspects
+            if bool(suspects.any()):  # only then does it matter how many different rows they were dead in
+                tally.num_distinct = max(tally.num_distinct, _num_distinct(rows[:: max(len(rows) // 1024, 1)][:1024]))
 
     def _gradient_noter(self, tally: _Tally) -> Callable[[Tensor], None]:
         def note(gradient: Tensor) -> None:
             with torch.no_grad():
-                tally.gradients.append(self._by_group(gradient.float().square()))
+                tally.gradients.append(self._mean_square(gradient))
 
         return note
+
+    def _mean_square(self, values: Tensor) -> Tensor:
+        """Mean squares over groups of examples, (G,); over everything, (1,), where there are none."""
+        if values.shape[0] % self.num_examples == 0 and self.num_examples % NUM_GROUPS == 0:
+            rows = values.reshape(self.num_examples, -1).reshape(NUM_GROUPS, -1)
+            return torch.linalg.vector_norm(rows, dim=1, dtype=torch.float32).square() / rows.shape[1]
+        return self._by_group(values.float().square())
 
     def _by_group(self, values: Tensor) -> Tensor:
         """Means over groups of examples, (G,); over everything, (1,), where the first axis counts something else."""
         n = self.num_examples
         if values.ndim and values.shape[0] % n == 0 and n > 1:
-            means = values.reshape(n, -1).mean(1)
             groups = min(NUM_GROUPS, n)
             size = n // groups
-            return means[: groups * size].reshape(groups, size).mean(1)
-        return values.mean().reshape(1)
+            means = values.reshape(n, -1)[: groups * size]
+            return means.reshape(groups, -1).mean(1, dtype=torch.float32)
+        return values.mean(dtype=torch.float32).reshape(1)
 
     def _note_addition(self, args: Any, out: Any) -> None:
         """x @ W + b: remember the sum, whose bias may go into a norm."""
@@ -216,9 +229,8 @@ def _summary(name: str, tally: _Tally) -> Site:
     def root_mean(parts: list[Tensor]) -> tuple[float, ...]:
         return tuple(math.sqrt(max(value, 0.0)) if value == value else value for value in _mean(parts))
 
-    stuck = 0
-    if tally.all_high is not None and tally.all_low is not None:
-        stuck = int((tally.all_high | tally.all_low).sum())
+    suspects = 0 if tally.suspects is None else int(tally.suspects.sum())
+    is_relu = tally.any_nonzero is not None
     return Site(
         name=name,
         kind=tally.kind,
@@ -231,8 +243,8 @@ def _summary(name: str, tally: _Tally) -> Site:
         rms=root_mean(tally.squares),
         gradient=root_mean(tally.gradients),
         saturated=_mean(tally.saturated),
-        num_stuck=stuck,
-        num_dead=0 if tally.any_nonzero is None else int((~tally.any_nonzero).sum()),
+        num_stuck=0 if is_relu else suspects,
+        num_dead=suspects if is_relu else 0,
         relative_entropy=_mean(tally.entropies),
         has_bias=tally.has_bias,
         is_finite=tally.is_finite,
@@ -246,6 +258,8 @@ def _mean(parts: list[Tensor]) -> tuple[float, ...]:
         return ()
     if len({len(part) for part in parts}) > 1:
         parts = [part.mean().reshape(1) for part in parts]
+    if len(parts) == 1:
+        return tuple(parts[0].tolist())
     return tuple(torch.stack(parts).double().mean(0).tolist())
 
 
@@ -273,8 +287,13 @@ def _attention_entropy(args: Any, kwargs: Any) -> Tensor:
 
 
 def _num_distinct(rows: Tensor) -> int:
-    return torch.unique((rows * 4096).round(), dim=0).shape[0]
+    """How many rows differ, told by one random projection of each: rows that agree there are the same."""
+    along = torch.linspace(1, 2, rows.shape[1], device=rows.device).mul(97).frac()
+    return torch.unique((rows.float() @ along * 4096).round()).shape[0]
 
 
 def _is_finite(tensor: Tensor) -> bool:
-    return not tensor.is_floating_point() or bool(torch.isfinite(tensor.detach()).all())
+    """A sum is the cheaper question; where it overflowed, every value is asked."""
+    if not tensor.is_floating_point():
+        return True
+    return math.isfinite(tensor.detach().sum().item()) or bool(torch.isfinite(tensor.detach()).all())

@@ -1,0 +1,218 @@
+"""How the loop is written: schedule, clipping, modes, the order of the data; and what its losses look like."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+
+from moreish.doctor.checks.check import Check, NotApplicable, Verdict
+from moreish.doctor.evidence import Evidence, History, Minibatch
+from moreish.doctor.finding import Finding, Measurement, NotExamined
+from moreish.doctor.significance import Level, mean_above
+
+MIN_STEPS = 50
+"""Steps from which a loop has had occasion to step its schedule."""
+SCALE = 0.25
+"""Factor by which clipping shortens gradients, from which it replaces the learning rate."""
+MIN_LOOKS = 4
+SCALE_FREE = ("Adam", "AdamW", "NAdam", "RAdam", "Adamax", "Adagrad", "Adadelta", "RMSprop", "Rprop", "Lion", "Muon")
+"""Optimisers whose step does not depend on the length of the gradient."""
+SPIKE, BEFORE = 8, 64
+"""A spike: so many steps in a row, all above each of so many before."""
+SPIKE_RATIO, SPIKE_SHARE = 1.3, 0.1
+"""From where it matters: in relation to the losses before it, and in shares of the first loss."""
+MIN_MINIBATCHES = 8
+ALIKE = 0.10
+"""Intraclass correlation of labels within minibatches, from which they are no random draws."""
+_PYTORCH = "PyTorch documentation, torch.optim: how to adjust learning rate"
+
+
+def _history(evidence: Evidence) -> History:
+    assert evidence.history is not None
+    return evidence.history
+
+
+def schedule_not_applied(evidence: Evidence, level: Level) -> Verdict:
+    """A scheduler is attached to the optimiser and never stepped."""
+    history, name = _history(evidence), "schedule-not-applied"
+    if not history.has_scheduler:
+        return NotApplicable("no scheduler is attached to the optimiser")
+    if not history.is_over:
+        return NotExamined(name, "a schedule may step once an epoch; it is judged when the with block is left")
+    if history.scheduler_steps is None:
+        return NotExamined(name, "the scheduler did not live as long as the with block")
+    num_steps = len(history.losses)
+    if history.scheduler_steps > 0 or num_steps < MIN_STEPS:
+        return []
+    return [
+        Finding(
+            name, "major", None, num_steps,
+            Measurement("steps of the scheduler", 0, num_steps,
+                        details={"learning rate": history.learning_rates[-1:]}),
+            f"A scheduler holds this optimiser, but in {num_steps:,} steps it was never stepped: the learning rate "
+            "stays where it began.",
+            "Call scheduler.step() after optimizer.step(), once a step or once an epoch, as the schedule counts.",
+            _PYTORCH,
+        )
+    ]  # fmt: skip
+
+
+def clipping_binds(evidence: Evidence, level: Level) -> Verdict:
+    """At every look the gradient was made much shorter between its arrival and its use."""
+    if evidence.optimizer in SCALE_FREE:
+        return NotApplicable(f"the step of {evidence.optimizer} does not depend on the length of the gradient")
+    looks = [
+        (look, update.scale)
+        for look in evidence.looks
+        for update in look.updates or ()
+        if update.scale is not None and look.step > 2
+    ]
+    if len(looks) < MIN_LOOKS:
+        return NotExamined("clipping-binds", f"the gradient was seen to arrive and be used at {len(looks)} looks; "
+                           f"it takes {MIN_LOOKS} after the first")  # fmt: skip
+    scales = [scale for _, scale in looks]
+    if not all(0 < scale < 0.99 for scale in scales) or max(scales) == min(scales):
+        return []  # the same factor at every step is a unit, as of a loss that was scaled, and no clipping
+    allowed = level.each(1, len(looks) - MIN_LOOKS + 1)
+    p = mean_above([-math.log(scale) for scale in scales], -math.log(SCALE))
+    if p >= allowed:
+        return []
+    typical = math.exp(sum(math.log(scale) for scale in scales) / len(scales))
+    return [
+        Finding(
+            "clipping-binds", "major", None, looks[-1][0].step,
+            Measurement("gradient used over gradient that arrived (geometric mean over looks)", typical, 1.0, SCALE, p,
+                        allowed, len(looks)),
+            f"At each of {len(looks)} looks clipping made the gradient shorter, typically to {typical:.2g} of its "
+            "length: it does not catch outliers, it takes the place of the learning rate, and steps no longer shrink "
+            "as the gradient does.",
+            "Set the limit above the usual norm of the gradient (a high percentile of those seen), and the step size "
+            "with the learning rate.",
+            "Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063 (a threshold from average norms)",
+        )
+    ]  # fmt: skip
+
+
+def evaluated_in_training_mode(evidence: Evidence, level: Level) -> Verdict:
+    """Every pass without gradients was made in training mode, while dropout or batch norm make that matter."""
+    history = _history(evidence)
+    if not history.noisy_modules:
+        return NotApplicable("no dropout and no batch norm: the mode makes no difference")
+    wrong, right = history.passes_in_training_mode, history.passes_in_evaluation_mode
+    if wrong is None or right is None:
+        return NotExamined("evaluated-in-training-mode", "it needs the with block of the Doctor")
+    if wrong + right == 0:
+        return NotExamined("evaluated-in-training-mode", "the model was not evaluated in the with block")
+    # Where passes in evaluation mode were seen too, those in training mode are meant: statistics made again.
+    if right > 0:
+        return []
+    return [
+        Finding(
+            "evaluated-in-training-mode", "major", None, len(history.losses),
+            Measurement("passes without gradients in evaluation mode, of those seen", 0, wrong,
+                        details={"modules": list(history.noisy_modules[:8])}),
+            f"All {wrong:,} passes without gradients were made in training mode: dropout drops units and batch norm "
+            "takes its statistics from the batch (and learns from what should be held out) while the model is "
+            "measured.",
+            "Call model.eval() before evaluating and model.train() after it; torch.no_grad() does not change the mode.",
+            "PyTorch documentation, torch.nn.Module.eval",
+        )
+    ]  # fmt: skip
+
+
+def spikes(evidence: Evidence, level: Level) -> Verdict:
+    """Steps in a row whose losses are all above each of the many before them, and much higher.
+
+    If the losses are exchangeable, whatever their distribution, the last k of m + k are the k largest with chance
+    1 / C(m + k, k); a loss that falls makes it rarer. Every step may begin a spike, so the chances are added up.
+    """
+    losses = np.asarray(_history(evidence).losses, np.float64)
+    count = len(losses) - BEFORE - SPIKE + 1
+    if count < 1:
+        return NotExamined("spikes", f"it takes {BEFORE + SPIKE} steps")
+    p = min(count / math.comb(BEFORE + SPIKE, SPIKE), 1.0)
+    if p >= level.alpha:
+        return NotExamined("spikes", f"{len(losses):,} steps are too many for what may be spent on them")
+    losses = np.nan_to_num(losses, nan=np.inf)
+    before = np.lib.stride_tricks.sliding_window_view(losses, BEFORE)[:count]
+    after = np.lib.stride_tricks.sliding_window_view(losses, SPIKE)[BEFORE : BEFORE + count]
+    usual = np.median(before, axis=1)
+    high = np.median(after, axis=1)
+    share = SPIKE_SHARE * abs(float(np.median(losses[:16])))
+    is_spike = (after.min(1) > before.max(1)) & (high > SPIKE_RATIO * usual) & (high - usual > share)
+    starts = np.flatnonzero(is_spike) + BEFORE + 1
+    if not len(starts):
+        return []
+    number = 1 + sum(b - a > BEFORE for a, b in pairwise(starts.tolist()))
+    first = int(starts[0])
+    value, null = float(high[first - BEFORE - 1]), float(usual[first - BEFORE - 1])
+    return [
+        Finding(
+            "spikes", "major", None, first,
+            Measurement(f"median loss of {SPIKE} steps in a row, each above the {BEFORE} before", value, null,
+                        max(SPIKE_RATIO * null, null + share), p, level.alpha, len(losses), {"spikes": number}),
+            f"From step {first:,} the loss rose from {null:.3g} to {value:.3g} and stayed there for {SPIKE} steps or "
+            f"more{f'; {number} such spikes were seen' if number > 1 else ''}: a step destroyed what was learned.",
+            "Lower the learning rate or warm it up, clip the gradient at a norm above the usual, and look at the "
+            "minibatch of that step.",
+            "Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063 (clipping)",
+        )
+    ]  # fmt: skip
+
+
+def not_shuffled(evidence: Evidence, level: Level) -> Verdict:
+    """Labels of one minibatch agree with each other far more than with those of other minibatches."""
+    minibatches = [item for item in _history(evidence).minibatches if len(item.labels) > 1]
+    if len(minibatches) < MIN_MINIBATCHES:
+        return NotExamined("not-shuffled", f"labels of {len(minibatches)} minibatches of two examples or more were "
+                           f"handed to step; it takes {MIN_MINIBATCHES}")  # fmt: skip
+    within, between = _agreement(minibatches)
+    different = 1 - sum(between) / len(between)
+    if different <= 0:
+        return NotExamined("not-shuffled", "all labels seen are the same")
+    # ρ within = between + ρ (1 - between): the intraclass correlation, one value a minibatch.
+    correlations = [(a - b) / different for a, b in zip(within, between, strict=True)]
+    allowed = level.each(1, max(1, len(minibatches) - MIN_MINIBATCHES + 1))
+    p = mean_above(correlations, ALIKE)
+    if p >= allowed:
+        return []
+    mean = sum(correlations) / len(correlations)
+    return [
+        Finding(
+            "not-shuffled", "major", None, minibatches[-1].step,
+            Measurement("intraclass correlation of the labels within minibatches", mean, 0.0, ALIKE, p, allowed,
+                        len(minibatches), {"agree within": sum(within) / len(within),
+                                           "agree between": sum(between) / len(between)}),
+            f"Two labels of one minibatch agree in {sum(within) / len(within):.0%} of cases, of two minibatches in "
+            f"{sum(between) / len(between):.0%}: the data come sorted, and each minibatch pulls towards its own part "
+            "of them.",
+            "Draw minibatches at random: DataLoader(..., shuffle=True), or a permutation of the examples each epoch.",
+            "Bengio 2012, arXiv:1206.5533 (shuffling the examples)",
+        )
+    ]  # fmt: skip
+
+
+def _agreement(minibatches: list[Minibatch]) -> tuple[list[float], list[float]]:
+    """For each minibatch, the share of pairs of its labels that agree, and of pairs with labels of the others.
+
+    Numbers that are not classes agree where they lie in the same quarter of all.
+    """
+    everything = np.concatenate([item.labels for item in minibatches])
+    values, ids = np.unique(everything, return_inverse=True)
+    if len(values) > 0.5 * len(everything) and not np.all(values == np.floor(values)):
+        ids = np.searchsorted(np.quantile(everything, (0.25, 0.5, 0.75)), everything)
+    sizes = np.array([len(item.labels) for item in minibatches])
+    counts = np.stack([np.bincount(part, minlength=int(ids.max()) + 1) for part in np.split(ids, sizes.cumsum()[:-1])])
+    others = counts.sum(0) - counts
+    within = (counts * (counts - 1)).sum(1) / (sizes * (sizes - 1))
+    between = (counts * others).sum(1) / (sizes * others.sum(1))
+    return within.tolist(), between.tolist()
+
+
+CHECKS = (
+    Check("schedule-not-applied", ("history",), schedule_not_applied, tests=False),
+    Check("clipping-binds", ("updates",), clipping_binds),
+    Check("evaluated-in-training-mode", ("history",), evaluated_in_training_mode, tests=False),
+    Check("spikes", ("history",), spikes),
+    Check("not-shuffled", ("history",), not_shuffled),
+)

@@ -1,0 +1,151 @@
+"""One step of somebody's loop, from the arrival of its gradients to what the optimiser made of them."""
+
+import math
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from moreish.doctor.evidence import Update
+
+_MAX_VALUES = 8192  # of one parameter that are kept to measure its change
+
+
+class StepProbe:
+    """Sees gradients arrive and be used, at one step.
+
+    Of each parameter an even sample is kept, and its sum; of one, the smallest, a sample of its gradient.
+
+    Args:
+        model: its parameters that require a gradient are looked at.
+        optimizer: as it is stepped.
+    """
+
+    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        self._optimizer = optimizer
+        self._named = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self._smallest = smallest(self._named)
+        self._earlier: Tensor | None = None
+        self._arrived: Tensor | None = None
+        self._used: Tensor | None = None
+        self._before: list[Tensor] = []
+        self._sums: list[Tensor] = []
+        self._num_steps = 0
+
+    def hooks(self) -> ExitStack:
+        """Hooks for one step; closing the stack takes them away."""
+        stack = ExitStack()
+        if self._smallest is not None:
+            p = self._named[self._smallest]
+            self._earlier = None if p.grad is None or p.grad.is_sparse else _sample(p.grad).clone()
+            stack.callback(p.register_hook(self._arrives).remove)
+        stack.callback(self._optimizer.register_step_pre_hook(self._steps).remove)
+        return stack
+
+    def _arrives(self, gradient: Tensor) -> None:
+        if not gradient.is_sparse:
+            arrived = _sample(gradient)
+            self._arrived = arrived.clone() if self._arrived is None else self._arrived + arrived
+
+    @torch.no_grad()
+    def _steps(self, *_: object) -> None:
+        self._num_steps += 1
+        if self._num_steps > 1:
+            return
+        self._before = [_sample(p).clone() for p in self._named.values()]
+        self._sums = [p.sum(dtype=torch.float64) for p in self._large()]
+        if self._smallest is not None:
+            gradient = self._named[self._smallest].grad
+            self._used = None if gradient is None or gradient.is_sparse else _sample(gradient).clone()
+
+    @torch.no_grad()
+    def updates(self) -> tuple[Update, ...] | None:
+        """How far each parameter moved, and why; None where the optimiser did not step exactly once."""
+        if self._num_steps != 1 or not self._named:
+            return None
+        rows = [self._row(p, before) for p, before in zip(self._named.values(), self._before, strict=True)]
+        large = self._sums + [p.sum(dtype=torch.float64) for p in self._large()]
+        sums = torch.stack(large).view(2, -1).tolist() if large else ([], [])
+        differ = {id(p): a != b for p, a, b in zip(self._large(), *sums, strict=True)}
+        settings = {id(p): group for group in self._optimizer.param_groups for p in group["params"]}
+        stale, scale = self._stale_and_scale()
+        result = []
+        for (name, p), kept, (bb, cc, cb, gg, largest) in zip(
+            self._named.items(), self._before, torch.stack(rows).view(-1, 5).tolist(), strict=True
+        ):
+            whole = (p.numel() / max(len(kept), 1)) ** 0.5  # from the sample to all values
+            result.append(
+                Update(
+                    name=name,
+                    moved=(cc / bb) ** 0.5 if bb > 0 else math.nan,
+                    is_moved=largest > 0 or differ.get(id(p), False),
+                    gradient_norm=None if p.grad is None or p.grad.is_sparse else gg**0.5 * whole,
+                    stale=stale if name == self._smallest else None,
+                    scale=scale if name == self._smallest else None,
+                    size=bb**0.5 * whole,
+                    decay=self._decay(settings.get(id(p)), bb, cc, cb, gg),
+                )
+            )
+        return tuple(result)
+
+    @staticmethod
+    def _row(p: nn.Parameter, before: Tensor) -> Tensor:
+        """Squares of the values before, of the change, their product, squares of the gradient; the largest change."""
+        change = _sample(p) - before
+        gradient = before.new_zeros(len(before)) if p.grad is None or p.grad.is_sparse else _sample(p.grad)
+        dots = [before.dot(before), change.dot(change), change.dot(before), gradient.dot(gradient)]
+        return torch.stack([*dots, change.abs().max() if len(change) else dots[0]]).float()
+
+    def _large(self) -> list[nn.Parameter]:
+        return [p for p in self._named.values() if p.numel() > _MAX_VALUES]
+
+    def _decay(self, group: dict[str, Any] | None, bb: float, cc: float, cb: float, gg: float) -> float:
+        """Norm of what weight decay did to a parameter in this step over that of what the gradient did."""
+        decay = float(group.get("weight_decay") or 0.0) if group else 0.0
+        if group is None or decay == 0:
+            return 0.0
+        if isinstance(self._optimizer, torch.optim.AdamW) or group.get("decoupled_weight_decay"):
+            pull = float(group["lr"]) * decay  # the change is that of the gradient, less pull times the values
+            return pull * (bb / max(cc + 2 * pull * cb + pull**2 * bb, 1e-300)) ** 0.5
+        return decay * (bb / max(gg, 1e-300)) ** 0.5
+
+    def _stale_and_scale(self) -> tuple[float | None, float | None]:
+        """Share of the gradient used that is left over from the step before; and the factor it was scaled by.
+
+        None where it cannot be told.
+        """
+        used, arrived, earlier = self._used, self._arrived, self._earlier
+        if used is None or arrived is None:
+            return None, None
+        scale = None
+        misfit, factor = _misfit(used, arrived)
+        if misfit < 1e-3:
+            scale = factor
+        if earlier is None:
+            return None, scale
+        both = arrived + earlier
+        if misfit > 1e-2 and _misfit(used, both)[0] < 1e-4:
+            return float(earlier.norm() / both.norm()), None
+        return 0.0, scale
+
+
+def smallest(named: dict[str, nn.Parameter]) -> str | None:
+    """Name of the parameter with the fewest values: nearest to the loss among equals, because it is the last."""
+    return min(reversed(named), key=lambda name: named[name].numel(), default=None)
+
+
+def _sample(tensor: Tensor) -> Tensor:
+    """At most `_MAX_VALUES` values, evenly spread; a view where it can be."""
+    values = tensor.detach().reshape(-1)
+    return values if len(values) <= _MAX_VALUES else values[:: -(-len(values) // _MAX_VALUES)]
+
+
+def _misfit(a: Tensor, b: Tensor) -> tuple[float, float]:
+    """Distance of a from the nearest multiple of b, relative to a, and that multiple: clipping scales gradients."""
+    a, b = a.double(), b.double()
+    size, own = float(b @ b), float(a @ a)
+    if not 0 < size < float("inf") or not 0 < own < float("inf"):
+        return 0.0, 1.0
+    factor = float(a @ b) / size
+    return float((a - factor * b).norm()) / own**0.5, factor

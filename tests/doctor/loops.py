@@ -1,0 +1,53 @@
+"""Training loops as strangers write them, watched: every fault of a loop is one argument."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import moreish
+from doctor import networks as net
+from moreish.doctor import Evidence, Report, judge
+
+Batches = Callable[[int, int], tuple[Tensor, Tensor]]
+
+
+def watched(
+    name: str | tuple[Any, Any, Any],
+    steps: int = 120,
+    optimise: Any = lambda p: torch.optim.AdamW(p, 1e-3),
+    batches: Batches | None = None,
+    batch: int = 32,
+    clip: float | None = None,
+    each_step: Any = None,
+    scheduled: Any = None,
+    **given: Any,
+) -> Report:
+    """Train a network with a doctor in the loop, and return its report, which is the same from written evidence."""
+    make, draw, loss_fn = net.HEALTHY[name] if isinstance(name, str) else name
+    torch.manual_seed(1)
+    model: nn.Module = make()
+    optimizer = optimise(model.parameters())
+    scheduler = scheduled(optimizer) if scheduled else None
+    if given:
+        given["loss_fn"] = loss_fn
+    with moreish.Doctor(model, optimizer, **given) as doctor:
+        for step in range(steps):
+            inputs, targets = batches(batch, step) if batches else draw(batch, seed=step)
+            optimizer.zero_grad()
+            loss = loss_fn(model(inputs), targets)
+            loss.backward()
+            if clip is not None:
+                nn.utils.clip_grad_norm_(model.parameters(), clip)
+            optimizer.step()
+            doctor.step(loss, inputs, targets)
+            if each_step is not None:
+                each_step(step, model, optimizer, scheduler)
+    report = doctor.report()
+    assert judge(Evidence.from_json(doctor.evidence().to_json())) == report
+    return report
+
+
+def sgd(rate: float) -> Any:
+    return lambda parameters: torch.optim.SGD(parameters, rate)

@@ -1,0 +1,222 @@
+"""Faults of the loop are named first; loops that only look like them are left in peace."""
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import lr_scheduler
+
+from doctor import networks as net
+from doctor.loops import sgd, watched
+
+
+def stepping(every: int = 1) -> Any:
+    return lambda step, _model, _optimizer, scheduler: scheduler.step() if step % every == every - 1 else None
+
+
+SCHEDULES: dict[str, Any] = {
+    "steps": lambda optimizer: lr_scheduler.StepLR(optimizer, 1000),
+    "cosine": lambda optimizer: lr_scheduler.CosineAnnealingLR(optimizer, 100),
+    "sequence": lambda optimizer: lr_scheduler.SequentialLR(
+        optimizer,
+        [lr_scheduler.ConstantLR(optimizer, 0.5, 20), lr_scheduler.ExponentialLR(optimizer, 0.99)],
+        milestones=[20],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_that_is_never_stepped_is_named(name: str) -> None:
+    assert watched("mlp", scheduled=SCHEDULES[name]).names == ("schedule-not-applied",)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("every", [1, 60])
+def test_a_schedule_that_is_stepped_each_step_or_each_epoch_is_left_in_peace(name: str, every: int) -> None:
+    report = watched("mlp", scheduled=SCHEDULES[name], each_step=stepping(every))
+    assert report.names == ()
+    assert "schedule-not-applied" in report.examined
+
+
+def test_clipping_that_takes_the_place_of_the_learning_rate_is_named() -> None:
+    assert watched("mlp", 500, sgd(0.1), clip=0.01).names[:1] == ("clipping-binds",)
+
+
+@pytest.mark.parametrize("clip", [0.5, 5.0, None])
+def test_clipping_that_binds_at_times_is_left_in_peace(clip: float | None) -> None:
+    report = watched("mlp", 500, sgd(0.1), clip=clip)
+    assert report.names == ()
+    assert "clipping-binds" in report.examined
+
+
+def test_gradients_scaled_by_one_factor_are_not_taken_for_clipped() -> None:
+    make, draw, loss_fn = net.HEALTHY["mlp"]
+    small = (make, draw, lambda out, y: loss_fn(out, y) * 64)
+
+    def optimise(parameters: Any) -> torch.optim.Optimizer:
+        held = list(parameters)
+        optimizer = torch.optim.SGD(held, 0.1)
+
+        def unscale(*_: Any) -> None:
+            for p in held:
+                p.grad /= 64
+
+        optimizer.register_step_pre_hook(unscale)
+        return optimizer
+
+    assert watched(small, 500, optimise).names == ()
+
+
+def passes(is_right: bool, every: int = 40) -> Any:
+    """Evaluation now and then."""
+
+    def each_step(step: int, model: nn.Module, *_: Any) -> None:
+        if step % every == every - 1:
+            model.train(not is_right)
+            with torch.no_grad():
+                model(net.images(32, seed=step)[0])
+            model.train()
+
+    return each_step
+
+
+def test_evaluation_in_training_mode_is_named() -> None:
+    assert watched("cnn", each_step=passes(False)).names[:1] == ("evaluated-in-training-mode",)
+    report = watched("cnn", each_step=passes(True), train=net.images(64, 900), validation=net.images(64, 901))
+    assert report.names == ()
+    assert "evaluated-in-training-mode" in report.examined
+
+
+def test_statistics_of_batch_norm_made_again_are_not_taken_for_evaluation_in_training_mode() -> None:
+    def each_step(step: int, model: nn.Module, *rest: Any) -> None:
+        passes(False)(step, model, *rest)
+        passes(True)(step, model, *rest)
+
+    assert watched("cnn", each_step=each_step).names == ()
+
+
+def by_label(draw: Any) -> Any:
+    """Minibatches cut out of data sorted by their labels."""
+    inputs, targets = draw(4096, seed=7)
+    order = targets.argsort(stable=True)
+
+    def batches(n: int, step: int) -> tuple[Tensor, Tensor]:
+        rows = order[torch.arange(step * n, (step + 1) * n) % len(order)]
+        return inputs[rows], targets[rows]
+
+    return batches
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn"])
+def test_sorted_data_are_named(name: str) -> None:
+    report = watched(name, 200, batches=by_label(net.HEALTHY[name][1]))
+    assert report.names[:1] == ("not-shuffled",), str(report)
+
+
+def test_numbers_in_order_are_named_and_shuffled_ones_are_not() -> None:
+    inputs = torch.randn(4096, 5, generator=torch.Generator().manual_seed(0))
+    targets = inputs.sum(1, keepdim=True)
+    order = targets[:, 0].argsort()
+    network = (lambda: nn.Sequential(nn.Linear(5, 32), nn.ReLU(), nn.Linear(32, 1)), None, F.mse_loss)
+
+    def batches(n: int, step: int, is_sorted: bool) -> tuple[Tensor, Tensor]:
+        rows = torch.arange(step * n, (step + 1) * n) % 4096
+        rows = order[rows] if is_sorted else rows
+        return inputs[rows], targets[rows]
+
+    assert "not-shuffled" in watched(network, 200, batches=lambda n, step: batches(n, step, True)).names
+    assert "not-shuffled" not in watched(network, 200, batches=lambda n, step: batches(n, step, False)).names
+
+
+def destroyed(*when: int) -> Any:
+    """Steps after which the parameters are thrown off."""
+
+    def each_step(step: int, model: nn.Module, *_: Any) -> None:
+        if step in when:
+            with torch.no_grad():
+                for p in model.parameters():
+                    p.add_(torch.randn(p.shape, generator=torch.Generator().manual_seed(step)), alpha=0.5)
+
+    return each_step
+
+
+@pytest.mark.parametrize("name", ["mlp", "gpt"])
+def test_a_loss_that_jumps_and_stays_up_is_named(name: str) -> None:
+    report = watched(name, 400, each_step=destroyed(200, 300))
+    finding = report.findings[0]
+    assert (finding.name, finding.step, finding.evidence.details["spikes"]) == ("spikes", 202, 2)
+
+
+HARD: dict[str, dict[str, Any]] = {
+    "one example a step": {"batch": 1},
+    "two examples a step": {"batch": 2},
+    "a high rate": {"optimise": sgd(0.5)},
+    "warm restarts": {
+        "optimise": sgd(0.3),
+        "scheduled": lambda optimizer: lr_scheduler.CosineAnnealingWarmRestarts(optimizer, 60),
+        "each_step": stepping(),
+    },
+}
+
+
+@pytest.mark.parametrize("case", HARD)
+def test_losses_that_scatter_widely_are_left_in_peace(case: str) -> None:
+    report = watched("mlp", 400, **HARD[case])
+    assert report.names == ()
+    assert "spikes" in report.examined
+
+
+def test_strong_dropout_is_left_in_peace() -> None:
+    network = nn.Sequential(
+        nn.Embedding(27, 16), nn.Flatten(), nn.Dropout(0.8), nn.Linear(128, 64), nn.ReLU(), nn.Dropout(0.8),
+        nn.Linear(64, 27),
+    )  # fmt: skip
+    assert watched((lambda: network, net.windows, F.cross_entropy), 400, batch=8).names == ()
+
+
+class Overflow(net.MLP):
+    """One layer overflows when it is asked to."""
+
+    is_bad = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.C[x].flatten(1)
+        if self.is_bad:
+            h = h * 1e38 * 1e38
+        h = torch.tanh(h @ self.W[0] + self.b[0])
+        return h @ self.W_out + self.b_out
+
+
+def test_the_first_operation_that_made_nan_is_named_between_looks_too() -> None:
+    def each_step(step: int, model: Any, *_: Any) -> None:
+        model.is_bad = step == 36
+
+    report = watched((Overflow, net.windows, F.cross_entropy), 60, each_step=each_step)
+    finding = report.findings[0]
+    assert (finding.name, finding.layer, finding.step) == ("not-finite", "model: matmul", 38)
+
+
+def test_a_loss_that_makes_nan_out_of_finite_outputs_is_told_from_the_model() -> None:
+    count = 0
+
+    def loss_fn(outputs: Tensor, targets: Tensor) -> Tensor:
+        nonlocal count
+        count += 1
+        loss = F.cross_entropy(outputs, targets)
+        return loss * float("nan") if count == 30 else loss
+
+    report = watched((net.MLP, net.windows, loss_fn), 60)
+    finding = report.findings[0]
+    assert (finding.name, finding.layer, finding.step) == ("not-finite", None, 30)
+    assert "the loss, or the derivative of one" in finding.cause
+
+
+def test_a_parameter_that_an_update_made_infinite_is_named() -> None:
+    def each_step(step: int, model: Any, *_: Any) -> None:
+        if step == 20:
+            model.W[0].data[0, 0] = float("inf")
+
+    finding = watched("mlp", 60, each_step=each_step).findings[0]
+    assert (finding.name, finding.layer, finding.step) == ("not-finite", "W.0", 23)
