@@ -3,7 +3,8 @@
     python tools/make_pictures.py [NAME ...] [--out DIR] [--reproduced DIR]
 
 Each is a situation of the lectures and notebooks: what goes wrong at initialisation or in training, and how it looks
-when it is mended. `published` needs a directory that `moreish reproduce --all` wrote. A few minutes on one core.
+when it is mended. Those of notebook 3 are trained on tiny Shakespeare, which is fetched by its name; `published` needs
+a directory that `moreish reproduce --all` wrote. A few minutes on one core.
 """
 
 import argparse
@@ -86,11 +87,35 @@ ZEROS: dict[str, Any] = LECTURE | {
     "head_bias_scale": None,
     "head_init": "zeros",
 }
+# Notebook 3: one character in, one out, on tiny Shakespeare.
+GELU: dict[str, Any] = LECTURE | {
+    "kind": "text",
+    "split": "distinct",
+    "context": 1,
+    "embedding": "onehot",
+    "hidden": (128,),
+    "activation": "gelu",
+    "learning_rate": 0.01,
+    "batch": 1024,
+}
+UNIT_COLUMNS: dict[str, Any] = GELU | {"init": "unit-columns", "head_init": "unit-columns"}
+# Notebook 4: what it derives by hand.
+BY_HAND: dict[str, Any] = LECTURE | {
+    "hidden": (64,),
+    "init": "kaiming",
+    "bias": "all",
+    "bias_scale": 0.1,
+    "head_init": "normal",
+    "head_scale": 0.1,
+    "head_bias_scale": 0.1,
+    "norm": "batch",
+    "norm_convention": "lecture",
+}
 
 
-def losses(settings: dict[str, Any], steps: int) -> "Figure":
+def losses(settings: dict[str, Any], steps: int, file: str | None = None) -> "Figure":
     """The loss of a training."""
-    return PICTURES["losses"].draw(Material(train(settings | {"steps": steps, "eval_every": steps // 20})))
+    return PICTURES["losses"].draw(Material(train(settings | {"steps": steps, "eval_every": steps // 20}, file=file)))
 
 
 def saturation(settings: dict[str, Any]) -> "Figure":
@@ -131,9 +156,9 @@ def updates(learning_rate: float) -> "Figure":
     return PICTURES["updates"].draw(Material(train(settings, statistics_every=20)))
 
 
-def zero_gradients() -> "Figure":
-    """Which parameters of a network of zeros receive a gradient."""
-    found = untrained(ZEROS).parameter_gradients
+def parameter_gradients(settings: dict[str, Any]) -> "Figure":
+    """How large the gradient of every parameter is before the first step, and which receive none."""
+    found = untrained(settings).parameter_gradients
     return draw_parameter_gradients({name: float(gradient.std()) for name, gradient in found.items()})
 
 
@@ -192,7 +217,10 @@ PAGES: "dict[str, Callable[[], Figure]]" = {
     "updates-right-rate": lambda: updates(0.1),
     "updates-low-rate": lambda: updates(0.001),
     "rate-search": rate_search,
-    "zero-init": zero_gradients,
+    "zero-init": lambda: parameter_gradients(ZEROS),
+    "gradients-by-hand": lambda: parameter_gradients(BY_HAND),
+    "losses-gelu": lambda: losses(GELU, 10_000, "tinyshakespeare"),
+    "losses-gelu-unit-columns": lambda: losses(UNIT_COLUMNS, 10_000, "tinyshakespeare"),
     "embedding": embedding,
     "bigrams": bigrams,
 }
@@ -218,10 +246,10 @@ def untrained(settings: dict[str, Any]) -> Inside:
     return look_inside(recipe, weights, ids, targets)
 
 
-def train(settings: dict[str, Any], statistics_every: int = 0) -> Run:
+def train(settings: dict[str, Any], statistics_every: int = 0, file: str | None = None) -> Run:
     """A run in a directory that is removed at the end."""
     directory = tempfile.mkdtemp(dir=_DIRECTORY.name)
-    return moreish.train(out=directory, recipe=Recipe(**settings), statistics_every=statistics_every)
+    return moreish.train(file, out=directory, recipe=Recipe(**settings), statistics_every=statistics_every)
 
 
 _DIRECTORY = tempfile.TemporaryDirectory()

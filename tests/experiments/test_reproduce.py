@@ -177,14 +177,16 @@ def test_the_table_shows_numbers_texts_and_what_did_not_come_out(list_file, tmp_
     experiment = dataclasses.replace(EXPERIMENT, published=published, note="A note.", why_different="A reason.")
     losses = [1.0, 2.0, 3.0, 4.0, 5.0, 7.0]
     values = [{"parameters": 12097, "loss": loss, "losses": losses, "word": "diverged"} for loss in (2.1, 2.11)]
+    values = [value | {"mixed": mixed} for value, mixed in zip(values, ("diverged", 2.123456), strict=True)]
     figures = tuple(compare(experiment, [Measurement(each | {"inf": math.inf}, 1.0, 1.0) for each in values]))
     lines = table([Row(experiment, figures, "differs"), Row(experiment, (), "failed", error="No file.")])
-    assert [" ".join(line.split()) for line in lines[1:7]] == [
+    assert [" ".join(line.split()) for line in lines[1:8]] == [
         "growth near differs",
         "parameters 12097 12097 exact",
         "loss 2.1 ± 0.02 2.1 ± 0.0071 agrees",
         "losses 6 numbers: 1 2 … 5 of 6 agree, the furthest 1 away differs",
         "word diverged shown",
+        "mixed diverged | 2.123 shown",
         "inf inf ± nan shown",
     ]
     assert lines[-4:] == ["growth: A note.", "growth: A reason.", "growth: A note.", "growth: No file."]

@@ -1,12 +1,13 @@
 """`moreish find-rate`: one step at each of many learning rates, and where the loss lies lowest."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from moreish.cli.options import JsonOption, number_option, with_recipe
-from moreish.cli.printing import print_json, print_table, say
+from moreish.cli.printing import print_json, print_table
 from moreish.cli.status import Status
 from moreish.cli.train import EXIT_INTERRUPTED
 
@@ -65,7 +66,7 @@ def find_rate(
     if json:
         print_json(_to_json(found, pictures))
     else:
-        _show(found, pictures, file or ("names" if origin is None else "FILE"))
+        _show(found, pictures, _command(file, origin))
     if found.ended == "interrupted":
         raise typer.Exit(EXIT_INTERRUPTED)
 
@@ -94,25 +95,29 @@ def _draw(found: "RateSearch", directory: Path) -> list[str]:
     return [str(path) for path in save_figure(figure, directory / PICTURE)]
 
 
-def _show(found: "RateSearch", pictures: list[str], file: str) -> None:
+def _command(file: str | None, origin: str | None) -> str:
+    words = ["moreish", "train", *([file] if file else []), *(["--recipe", origin] if origin else [])]
+    return shlex.join(words)
+
+
+def _show(found: "RateSearch", pictures: list[str], command: str) -> None:
     first, last = found.rates[0], found.rates[-1]
     ends = {"finished": "", "diverged": ", where the loss exploded", "interrupted": ", where it was interrupted"}
     lowest = int(found.smoothed.argmin())
+    rate, where = f"none found: {found.why_none}", "at the lowest"
+    if found.suggestion is not None:
+        rate, where = f"{found.suggestion:.2g}", "in the valley"
     rows = [
-        ["learning rate", "none found" if found.suggestion is None else f"{found.suggestion:.2g}"],
-        ["NLL, smoothed", f"{found.smoothed[0]:.3f} at {first:.2g}, {found.smoothed[lowest]:.3f} in the valley"],
+        ["learning rate", rate],
+        ["NLL, smoothed", f"{found.smoothed[0]:.3f} at {first:.2g}, {found.smoothed[lowest]:.3f} {where}"],
         ["rates tried", f"{len(found.rates):,}, from {first:.2g} to {last:.2g}{ends[found.ended]}"],
     ]
     if pictures:
         rows.append(["picture", ", ".join(pictures)])
-    if found.suggestion is None:
-        rows[1][1] = f"{found.smoothed[0]:.3f} at {first:.2g}, {found.smoothed[lowest]:.3f} at the lowest"
     print_table(rows, "<<")
-    if found.suggestion is None:
-        say(f"There is no valley: {found.why_none}")
-    else:
+    if found.suggestion is not None:
         print("\nThere the loss, averaged with its neighbours, lies lowest. With the same options:")
-        print(f"  moreish train {file} --learning-rate {found.suggestion:.2g}")
+        print(f"  {command} --learning-rate {found.suggestion:.2g}")
 
 
 def _to_json(found: "RateSearch", pictures: list[str]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from moreish.experiments.experiment import Value
 from moreish.experiments.verdicts import Compared
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def shown(figure: Compared) -> tuple[str, str]:
             f"{len(printed)} numbers: {' '.join(printed[:2])} …",
             f"{num_good} of {len(printed)} {_GOOD[good]}, the furthest {furthest:.1g} away",
         )
-    return shorten(published or ""), shorten(" | ".join(dict.fromkeys(map(str, figure.values))))
+    return shorten(published or ""), shorten(" | ".join(dict.fromkeys(map(_text, figure.values))))
 
 
 def published_with_band(figure: Compared) -> str:
@@ -76,6 +77,10 @@ def number(value: float, published: str | None = None) -> str:
         return f"{value:.3g}"
     digits = len(mantissa.partition(".")[2])
     return f"{value:.{digits}e}" if exponent else f"{value:.{digits}f}"
+
+
+def _text(value: Value) -> str:
+    return number(float(value)) if isinstance(value, int | float) else str(value)
 
 
 def shorten(text: str) -> str:
