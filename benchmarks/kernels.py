@@ -41,8 +41,9 @@ def cases() -> dict[str, tuple[Callable[[Any], Any], int]]:
     first, second = padded(HIDDEN, VOCAB), padded(HIDDEN, VOCAB)
     second[...] = 0
     index = draw.integers(0, PAIRS, ROWS * CONTEXT).astype(np.int32)
-    starts = np.linspace(0, ROWS * CONTEXT, PAIRS + 1).astype(np.int32)
-    places = draw.integers(0, ROWS, ROWS * CONTEXT).astype(np.int32)
+    firsts = np.unique(index, return_index=True)[1]
+    marked = index.copy()
+    marked[firsts] = ~marked[firsts]
     ones, of_rows = np.ones(ROWS, np.float32), np.zeros(ROWS, np.float32)
     gamma, beta, mean, variance, rstd, dgamma, dbeta, sums = (padded(1, HIDDEN) for _ in range(8))
     sgd = _native.Rule("sgd", 0.0)  # type: ignore[attr-defined]
@@ -50,7 +51,7 @@ def cases() -> dict[str, tuple[Callable[[Any], Any], int]]:
     head = 2 * ROWS * HIDDEN * VOCAB
     return {
         "product": (lambda k: k.product(x, W, logits, b), head),
-        "product_times": (lambda k: k.product_times(dy, transposed, slope, dx), head),
+        "product_times": (lambda k: k.product_times(dy, transposed, slope), head),
         "product_transposed": (lambda k: k.product_transposed(dpairs, W1, dembedded), 2 * PAIRS * HIDDEN * EMBEDDING),
         "product_update (SGD)": (lambda k: k.product_update(x.T, dy, W, None, None, sgd), head),
         "product_update (AdamW)": (lambda k: k.product_update(x.T, dy, W, first, second, adamw), head),
@@ -58,7 +59,7 @@ def cases() -> dict[str, tuple[Callable[[Any], Any], int]]:
         "square_sum": (lambda k: k.square_sum(W), 0),
         "transpose": (lambda k: k.transpose(W, transposed), 0),
         "gather_sum": (lambda k: k.gather_sum(dpairs, index, beta, x), 0),
-        "scatter_sum": (lambda k: k.scatter_sum(x, starts, places, dpairs), 0),
+        "scatter_sum": (lambda k: k.scatter_sum(x, marked, dpairs), 0),
         "column_sums": (lambda k: k.column_sums(x, sums), 0),
         **{
             f"activate ({kind})": (lambda k, kind=kind: k.activate(kind, x, slope), 0)

@@ -15,38 +15,21 @@ Batch::Batch(Stream stream, BatchShape shape) : stream_(stream), shape_(shape), 
     contexts_.assign(B * 4 * words_, 0);
     slots_.assign(num_slots, -1);
     pair_at.resize(B * T);
-    places.resize(B * T);
-    const size_t most_pairs = std::min(keys, B * T);
-    pair_id.resize(most_pairs + 1);
-    pair_key.resize(most_pairs + 1);
-    starts.resize(most_pairs + 2);
+    first_pair_at.resize(B * T);
+    pair_id.resize(std::min(keys, B * T) + 1);
+    pair_key.resize(std::min(keys, B * T) + 1);
     first_pair.resize(shape.joined + 1);
-    pair_of_key_.resize(keys);
+    pair_of_key_.assign(keys, -1);
 }
 
 void Batch::read(const int64_t* positions) {
-    for (int32_t slot : used_slots_) slots_[slot] = -1;
-    used_slots_.clear();
+    rows_before_ += num_rows;
     num_rows = 0;
     for (int i = 0; i < shape_.batch; ++i) {
-        uint16_t* ids = &contexts_[static_cast<size_t>(num_rows) * 4 * words_];  // kept if it is new
-        read_context(positions[i], ids);
-        int row = num_rows;
-        if (shape_.merges) {
-            uint64_t hash = 0;
-            for (int w = 0; w < words_; ++w) {
-                uint64_t word;
-                std::memcpy(&word, ids + 4 * w, 8);
-                hash = (hash ^ word) * 0x9E3779B97F4A7C15u;
-                hash ^= hash >> 32;
-            }
-            row = row_of(hash, num_rows);
-        }
-        if (row == num_rows) {
-            count[row] = 0;
-            ++num_rows;
-        }
-        count[row] += 1;
+        read_context(positions[i], context_of(num_rows));  // kept if it is new
+        const int row = shape_.merges ? row_of_last() : num_rows;
+        count[row] = row == num_rows ? 1 : count[row] + 1;
+        num_rows += row == num_rows;
         row_of_example[i] = row;
         target[i] = stream_[positions[i]];
     }
@@ -64,58 +47,56 @@ void Batch::read_context(int64_t position, uint16_t* ids) const {
     }
 }
 
-// The row whose context equals that of `row_if_new`, which may be that itself.
-int Batch::row_of(uint64_t hash, int row_if_new) {
-    const size_t mask = slots_.size() - 1, size = static_cast<size_t>(4) * words_;
-    const uint16_t* ids = &contexts_[row_if_new * size];
-    for (size_t slot = hash & mask;; slot = (slot + 1) & mask) {
-        if (slots_[slot] < 0) {
-            slots_[slot] = row_if_new;
-            used_slots_.push_back(static_cast<int32_t>(slot));
-            return row_if_new;
-        }
-        const uint16_t* others = &contexts_[slots_[slot] * size];
-        if (!std::memcmp(others, ids, 8) && !std::memcmp(others, ids, 2 * size)) return slots_[slot];
+// The row whose context equals that of row `num_rows`, which is that row itself if there is no other.
+int Batch::row_of_last() {
+    uint64_t hash = 0;
+    for (int w = 0; w < words_; ++w) {
+        hash = (hash ^ word(num_rows, w)) * 0x9E3779B97F4A7C15u;
+        hash ^= hash >> 32;
     }
+    const size_t mask = slots_.size() - 1;
+    size_t slot = hash & mask;
+    for (; slots_[slot] >= rows_before_; slot = (slot + 1) & mask) {
+        const int row = static_cast<int>(slots_[slot] - rows_before_);
+        int w = 0;
+        while (w < words_ && word(row, w) == word(num_rows, w)) ++w;
+        if (w == words_) return row;
+    }
+    slots_[slot] = rows_before_ + num_rows;
+    return num_rows;
+}
+
+uint64_t Batch::word(int row, int w) const {
+    uint64_t word;
+    std::memcpy(&word, &contexts_[(static_cast<size_t>(row) * words_ + w) * 4], sizeof word);
+    return word;
 }
 
 void Batch::find_pairs() {
     const int T = shape_.context, n = shape_.joined, V = shape_.vocab_size;
-    std::fill(pair_of_key_.begin(), pair_of_key_.end(), 0);
-    for (int row = 0; row < num_rows; ++row) {
-        const uint16_t* ids = &contexts_[static_cast<size_t>(row) * 4 * words_];
-        for (int t = 0, place = 0; t < T; ++t, place = place + 1 == n ? 0 : place + 1) ++pair_of_key_[place * V + ids[t]];
-    }
+    pairs_before_ += num_pairs;
     num_pairs = 0;
-    starts[0] = 0;
     for (int place = 0; place < n; ++place) {
         first_pair[place] = num_pairs;
-        for (int id = 0; id < V; ++id) {
-            // Written even where the pair does not occur, and then written over: a branch would often be foreseen wrongly.
-            int32_t& pair = pair_of_key_[place * V + id];
-            const int occurs = pair != 0;
-            starts[num_pairs + 1] = starts[num_pairs] + pair;
-            pair_id[num_pairs] = id;
-            pair_key[num_pairs] = place * V + id;
-            pair = num_pairs;
-            num_pairs += occurs;
+        int64_t* pair_of_key = &pair_of_key_[static_cast<size_t>(place) * V];
+        for (int row = 0; row < num_rows; ++row) {
+            const uint16_t* ids = context_of(row);
+            for (int t = place; t < T; t += n) {
+                // Written as if it were new, and then written over if it was not: a branch would often be foreseen wrongly.
+                const int id = ids[t];
+                const int64_t known = pair_of_key[id] - pairs_before_;
+                const int is_new = known < 0;
+                const int pair = is_new ? num_pairs : static_cast<int>(known);
+                pair_id[num_pairs] = id;
+                pair_key[num_pairs] = place * V + id;
+                num_pairs += is_new;
+                pair_of_key[id] = pairs_before_ + pair;
+                pair_at[static_cast<size_t>(row) * T + t] = pair;
+                first_pair_at[static_cast<size_t>(row) * T + t] = pair ^ -is_new;
+            }
         }
     }
     first_pair[n] = num_pairs;
-    // `starts` moves while its rows are filled in, and then stands where the next pair's began.
-    int32_t* pair_here = pair_at.data();
-    int32_t row_here = 0;
-    for (int row = 0; row < num_rows; ++row) {
-        const uint16_t* ids = &contexts_[static_cast<size_t>(row) * 4 * words_];
-        for (int t = 0; t < T; ++row_here)
-            for (int place = 0; place < n; ++place, ++t) {
-                const int32_t pair = pair_of_key_[place * V + ids[t]];
-                *pair_here++ = pair;
-                places[starts[pair]++] = row_here;
-            }
-    }
-    for (int pair = num_pairs; pair > 0; --pair) starts[pair] = starts[pair - 1];
-    starts[0] = 0;
 }
 
 }  // namespace moreish

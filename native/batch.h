@@ -26,8 +26,8 @@ struct BatchShape {
 };
 
 // Rows are the distinct contexts of a batch, in the order in which they occur; `count` says how many examples each has.
-// Pairs are the distinct (place, character) that occur in them, in this order, where place is the number of a character
-// among the n that are joined. In names, 32 contexts of 3 characters have some 28 rows and 40 pairs.
+// Pairs are the distinct (place, character) that occur in them, by place, where place is the number of a character among
+// the n that are joined. In names, 32 contexts of 3 characters have some 28 rows and 40 pairs.
 class Batch {
 public:
     Batch(Stream stream, BatchShape shape);
@@ -40,23 +40,27 @@ public:
     std::vector<int32_t> target;           // (B,)
     int num_pairs = 0;
     std::vector<int32_t> pair_at;          // (rows, T): the pair that stands there
+    std::vector<int32_t> first_pair_at;    // the same, but ~pair where it comes for the first time
     std::vector<int32_t> pair_id;          // (pairs,): its character
     std::vector<int32_t> pair_key;         // (pairs,): place * V + character
     std::vector<int32_t> first_pair;       // (n + 1,): where the pairs of a place begin
-    std::vector<int32_t> starts, places;   // places[starts[p]] … places[starts[p + 1] - 1]: rows (u, l) that hold p
 
 private:
     void read_context(int64_t position, uint16_t* ids) const;
-    int row_of(uint64_t hash, int row_if_new);
+    int row_of_last();
     void find_pairs();
+    uint16_t* context_of(int row) { return &contexts_[static_cast<size_t>(row) * 4 * words_]; }
+    uint64_t word(int row, int w) const;
 
     Stream stream_;
     BatchShape shape_;
-    int words_;                        // of 64 bits, that a context of 16-bit ids takes
-    std::vector<uint16_t> contexts_;   // (B, 4 * words), unused ids 0
-    std::vector<int32_t> slots_;       // hash table of rows, -1 where empty
-    std::vector<int32_t> used_slots_;
-    std::vector<int32_t> pair_of_key_;  // (n * V,)
+    int words_;                       // of 64 bits, that a context of 16-bit ids takes
+    std::vector<uint16_t> contexts_;  // (B, 4 * words), unused ids 0
+    // What the tables below hold is counted on from batch to batch, so that what an earlier one left in them shows by
+    // being too small, and they need no clearing.
+    int64_t rows_before_ = 0, pairs_before_ = 0;
+    std::vector<int64_t> slots_;        // hash table of rows
+    std::vector<int64_t> pair_of_key_;  // (n * V,)
 };
 
 }  // namespace moreish

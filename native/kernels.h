@@ -62,11 +62,11 @@ struct BatchNorm {
 struct Kernels {
     const char* name;
 
-    // out = begin + a b, with a (M, K), b (K, N); the second form multiplies with `factor`, laid out as `out` is.
+    // out = begin + a b, with a (M, K), b (K, N); the second form multiplies what stands in `out` with a b.
     void (*product)(Left a, const float* b, ptrdiff_t ldb, Begin begin, float* out, ptrdiff_t ldo, ptrdiff_t M,
                     ptrdiff_t K, ptrdiff_t N);
-    void (*product_times)(Left a, const float* b, ptrdiff_t ldb, const float* factor, float* out, ptrdiff_t ldo,
-                          ptrdiff_t M, ptrdiff_t K, ptrdiff_t N);
+    void (*product_times)(Left a, const float* b, ptrdiff_t ldb, float* out, ptrdiff_t ldo, ptrdiff_t M, ptrdiff_t K,
+                          ptrdiff_t N);
     // out = a bᵀ, with a (M, K), b (N, K): for few columns N.
     void (*product_transposed)(const float* a, ptrdiff_t lda, const float* b, ptrdiff_t ldb, float* out, ptrdiff_t ldo,
                                ptrdiff_t M, ptrdiff_t K, ptrdiff_t N);
@@ -81,9 +81,10 @@ struct Kernels {
     // out[r] = bias + sum over j < n of table[index[r * n + j]].
     void (*gather_sum)(const float* table, ptrdiff_t ldt, const int32_t* index, ptrdiff_t n, const float* bias,
                        float* out, ptrdiff_t ldo, ptrdiff_t R, ptrdiff_t N);
-    // out[p] = sum of x[rows[i]] over starts[p] <= i < starts[p + 1].
-    void (*scatter_sum)(const float* x, ptrdiff_t ldx, const int32_t* starts, const int32_t* rows, float* out,
-                        ptrdiff_t ldo, ptrdiff_t P, ptrdiff_t N);
+    // Its transpose: out[p] = sum of x[r] over all r and j < n with index[r * n + j] = p. Where p comes for the first
+    // time, index holds ~p.
+    void (*scatter_sum)(const float* x, ptrdiff_t ldx, const int32_t* index, ptrdiff_t n, float* out, ptrdiff_t ldo,
+                        ptrdiff_t R, ptrdiff_t N);
     void (*column_sums)(const float* x, ptrdiff_t ldx, float* out, ptrdiff_t R, ptrdiff_t N);
 
     // y in place, and its slope dy/dx, both times the dropout mask.

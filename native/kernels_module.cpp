@@ -85,11 +85,10 @@ public:
         const Begin from{begin.data, begin.M == 1 ? 0 : begin.ld};
         repeat([&] { kernels_->product(left_of(a), b.data, b.ld, from, out.data, out.ld, M, K, b.N); });
     }
-    void product_times(View a, Rows b, Rows factor, Rows out) {
+    void product_times(View a, Rows b, Rows out) {
         const ptrdiff_t M = a.shape(0), K = a.shape(1);
-        b.expect_shape(K, b.N), out.expect_shape(M, b.N), factor.expect_shape(M, b.N);
-        expect(factor.ld == out.ld, "the factor must be laid out as the result is");
-        repeat([&] { kernels_->product_times(left_of(a), b.data, b.ld, factor.data, out.data, out.ld, M, K, b.N); });
+        b.expect_shape(K, b.N), out.expect_shape(M, b.N);
+        repeat([&] { kernels_->product_times(left_of(a), b.data, b.ld, out.data, out.ld, M, K, b.N); });
     }
     void product_transposed(Rows a, Rows b, Rows out) {
         b.expect_shape(b.M, a.N), out.expect_shape(a.M, b.M);
@@ -125,13 +124,12 @@ public:
             kernels_->gather_sum(table.data, table.ld, index.data(), terms, bias.data, out.data, out.ld, out.M, out.N);
         });
     }
-    void scatter_sum(Rows x, Indices starts, Indices rows, Rows out) {
-        out.expect_shape(static_cast<ptrdiff_t>(starts.shape(0)) - 1, x.N);
-        for (size_t i = 0; i < rows.shape(0); ++i) expect(rows(i) >= 0 && rows(i) < x.M, "no such row");
-        for (size_t i = 0; i < starts.shape(0); ++i)
-            expect(starts(i) >= 0 && starts(i) <= static_cast<int64_t>(rows.shape(0)), "no such start");
+    void scatter_sum(Rows x, Indices index, Rows out) {
+        out.expect_shape(out.M, x.N);
+        const ptrdiff_t terms = index.shape(0) / x.M;
+        for (size_t i = 0; i < index.shape(0); ++i) expect(index(i) >= ~out.M && index(i) < out.M, "no such row");
         repeat([&] {
-            kernels_->scatter_sum(x.data, x.ld, starts.data(), rows.data(), out.data, out.ld, out.M, out.N);
+            kernels_->scatter_sum(x.data, x.ld, index.data(), terms, out.data, out.ld, x.M, x.N);
         });
     }
     void column_sums(Rows x, Rows out) {
@@ -213,7 +211,7 @@ void bind_kernels(nb::module_ m) {
     nb::class_<Level>(m, "Kernels")
         .def(nb::init<const std::string&, int>(), "level"_a, "repeat"_a = 1)
         .def("product", &Level::product, "a"_a.noconvert(), "b"_a, "out"_a, "begin"_a.none() = nb::none())
-        .def("product_times", &Level::product_times, "a"_a.noconvert(), "b"_a, "factor"_a, "out"_a)
+        .def("product_times", &Level::product_times, "a"_a.noconvert(), "b"_a, "out"_a)
         .def("product_transposed", &Level::product_transposed, "a"_a, "b"_a, "out"_a)
         .def("product_update", &Level::product_update, "a"_a.noconvert(), "b"_a, "value"_a, "first"_a.none(),
              "second"_a.none(), "rule"_a, "decays"_a = false)
@@ -222,7 +220,7 @@ void bind_kernels(nb::module_ m) {
         .def("square_sum", &Level::square_sum, "x"_a)
         .def("transpose", &Level::transpose, "x"_a, "out"_a)
         .def("gather_sum", &Level::gather_sum, "table"_a, "index"_a.noconvert(), "bias"_a.none(), "out"_a)
-        .def("scatter_sum", &Level::scatter_sum, "x"_a, "starts"_a.noconvert(), "rows"_a.noconvert(), "out"_a)
+        .def("scatter_sum", &Level::scatter_sum, "x"_a, "index"_a.noconvert(), "out"_a)
         .def("column_sums", &Level::column_sums, "x"_a, "out"_a)
         .def("activate", &Level::activate, "kind"_a, "x"_a, "slope"_a, "key"_a = 0, "threshold"_a = 0, "scale"_a = 1)
         .def("batch_norm", &Level::batch_norm, "x"_a, "xhat"_a, "count"_a.noconvert(), "gamma"_a, "beta"_a, "mean"_a,

@@ -60,6 +60,7 @@ void Network::resize(int batch) {
     const Layer& first = *layers_[0];
     batch_ = make_batch(batch, spec_.dropout == 0);
     unmerged_.reset();
+    seen_ = Floats();
     const size_t most_pairs = batch_->pair_id.size();
     table_ = Floats(most_pairs * first.ld);
     dtable_ = Floats(most_pairs * first.ld);
@@ -69,9 +70,7 @@ void Network::resize(int batch) {
     for (auto& layer : layers_) {
         const size_t rows = batch * layer->positions, size = rows * layer->ld;
         layer->out = Floats(size);
-        const bool is_hidden = layer != layers_.back();
-        layer->slope = Floats(is_hidden ? size : 0);
-        layer->dout = Floats(is_hidden ? size : 0);
+        layer->slope = Floats(layer->spec.activation == Activation::none ? 0 : size);
         layer->xhat = Floats(layer->spec.norm != Norm::none ? size : 0);
         layer->rstd = Floats(std::max<size_t>(rows, layer->ld));  // of a row, or of a column
         layer->count.resize(rows);
@@ -244,8 +243,7 @@ void Network::backward(const Rule& rule) {
     for (size_t l = layers_.size(); l-- > 0;) {
         Layer& layer = *layers_[l];
         const LayerSpec& spec = layer.spec;
-        float* dout = l + 1 < layers_.size() ? layer.dout.get() : layer.out.get();
-        norm_backward(layer, dout);
+        norm_backward(layer);
         if (l == 0) {
             first_backward(layer, now);
         } else {
@@ -253,11 +251,11 @@ void Network::backward(const Rule& rule) {
             const ptrdiff_t ld_joined = spec.joined * below.ld;
             // Before the weight moves: the gradient of what stands below it.
             for (int j = 0; j < spec.joined; ++j)
-                kernels_.product_times({dout, layer.ld, 1}, layer.transposed_rows(j), layer.ld_in,
-                                       below.slope.get() + j * below.ld, below.dout.get() + j * below.ld, ld_joined,
-                                       layer.rows, spec.fan_out, spec.fan_in);
+                kernels_.product_times({layer.gradient(), layer.ld, 1}, layer.transposed_rows(j), layer.ld_in,
+                                       below.slope.get() + j * below.ld, ld_joined, layer.rows, spec.fan_out,
+                                       spec.fan_in);
             for (int j = 0; j < spec.joined; ++j)
-                weight_step(layer, j, {below.out.get() + j * below.ld, 1, ld_joined}, dout, layer.rows, now);
+                weight_step(layer, j, {below.out.get() + j * below.ld, 1, ld_joined}, layer.gradient(), layer.rows, now);
         }
         for (Packed* parameter : {layer.bias.get(), layer.gamma.get(), layer.beta.get()})
             if (parameter) step(*parameter, now);
@@ -266,8 +264,9 @@ void Network::backward(const Rule& rule) {
 }
 
 // From the gradient of what norm and bias made to that of what came in; their own gradients are kept.
-void Network::norm_backward(Layer& layer, float* dout) {
+void Network::norm_backward(Layer& layer) {
     const LayerSpec& spec = layer.spec;
+    float* dout = layer.gradient();
     if (spec.norm == Norm::batch) {
         kernels_.batch_norm_backward(layer.norm, layer.count.data(), dout, layer.xhat.get(),
                                      layer.gamma->matrix.gradient, layer.beta->matrix.gradient, layer.ld, layer.rows,
@@ -283,9 +282,8 @@ void Network::norm_backward(Layer& layer, float* dout) {
 void Network::first_backward(Layer& layer, const Rule* rule) {
     const Batch& batch = *batch_;
     const LayerSpec& spec = layer.spec;
-    const float* dout = layers_.size() > 1 ? layer.dout.get() : layer.out.get();
-    kernels_.scatter_sum(dout, layer.ld, batch.starts.data(), batch.places.data(), dtable_.get(), layer.ld,
-                         batch.num_pairs, spec.fan_out);
+    kernels_.scatter_sum(layer.gradient(), layer.ld, batch.first_pair_at.data(), spec.joined, dtable_.get(), layer.ld, layer.rows,
+                         spec.fan_out);
     if (!embedding_) {
         Matrix& weight = layer.weight->matrix;
         std::memset(weight.gradient, 0, layer.weight->plain.rows * weight.ld * sizeof(float));

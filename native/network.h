@@ -94,7 +94,7 @@ private:
     float loss();
     void first_forward(Layer& layer);
     void backward(const Rule& rule);
-    void norm_backward(Layer& layer, float* dout);
+    void norm_backward(Layer& layer);
     // Without a rule (nullptr) the gradients are kept, and nothing moves.
     void first_backward(Layer& layer, const Rule* rule);
     void weight_step(Layer& layer, int segment, Left input, const float* dout, int64_t rows, const Rule* rule);
@@ -120,6 +120,7 @@ private:
     // Of the first layer, a row for each pair: its embedding, what the layer makes of it, and the gradients of both.
     Floats embedded_, dembedded_, table_, dtable_;
     Floats log_sum_;  // of each row
+    Floats seen_;     // what a measured step looks at: as large as the largest layer's output; made when it is needed
 };
 
 }  // namespace moreish

@@ -71,13 +71,17 @@ struct Network::Layer {
     float* weight_rows(int j) const { return weight->matrix.value + static_cast<ptrdiff_t>(j) * spec.fan_in * ld; }
     float* transposed_rows(int j) const { return transposed.get() + static_cast<ptrdiff_t>(j) * spec.fan_out * ld_in; }
 
+    // The gradient of what the layer makes before its activation: the slopes are multiplied with that of its output, and
+    // the head, which has none, turns its logits into their gradient.
+    float* gradient() const { return spec.activation == Activation::none ? out.get() : slope.get(); }
+
     LayerSpec spec;
     ptrdiff_t ld, ld_in;
     int64_t positions = 1;  // L: rows for each context
     int64_t rows = 0;       // R, of this batch
     std::unique_ptr<Packed> weight, bias, gamma, beta;
     Floats transposed;
-    Floats out, slope, dout;  // (R, fan_out); dout becomes the gradient before norm and activation
+    Floats out, slope;  // (R, fan_out)
     Floats xhat, rstd;
     Floats mean, variance;  // of the batch, (fan_out,)
     std::vector<float> count;

@@ -53,6 +53,11 @@ void Network::measure_gradients(const int64_t* positions, int64_t step, const Me
     if (merges && !unmerged_) unmerged_ = make_batch(batch_size_, false);
     if (merges) std::swap(batch_, unmerged_);
     batch_->read(positions);
+    if (!seen_.get()) {
+        int64_t most = 0;
+        for (const auto& layer : layers_) most = std::max(most, batch_size_ * layer->positions * layer->ld);
+        seen_ = Floats(most);
+    }
     measure_forward(step, measures);
     measure_backward(measures);
     if (merges) std::swap(batch_, unmerged_);
@@ -71,20 +76,25 @@ void Network::measure_forward(int64_t step, const Measures& measures) {
         numbers[Measures::SATURATION] = std::nanf("");
         std::fill_n(is_dead, units, static_cast<uint8_t>(0));
         if (layer.spec.activation != Activation::none) {
-            // Without dropout first: a unit that was left out is neither saturated nor dead.
-            float* y = layer.dout.get();
-            std::memcpy(y, layer.out.get(), rows * layer.ld * sizeof(float));
-            kernels_.activate(layer.spec.activation, Dropout{0, 0, 1}, y, layer.slope.get(), layer.ld, rows, units);
+            const float *y = layer.out.get(), *slope = layer.slope.get();
+            if (spec_.dropout > 0) {  // without it first: a unit that was left out is neither saturated nor dead
+                y = seen_.get();
+                std::memcpy(seen_.get(), layer.out.get(), rows * layer.ld * sizeof(float));
+                kernels_.activate(layer.spec.activation, Dropout{0, 0, 1}, seen_.get(), layer.slope.get(), layer.ld, rows,
+                                  units);
+            } else {
+                activate(l, step);
+            }
             int64_t num_saturated = 0;
             std::fill_n(is_dead, units, static_cast<uint8_t>(1));
             for (int64_t row = 0; row < rows; ++row)
                 for (int64_t unit = 0; unit < units; ++unit) {
                     num_saturated += std::fabs(y[row * layer.ld + unit]) > measures.saturation_threshold;
-                    is_dead[unit] &= layer.slope.get()[row * layer.ld + unit] == 0;
+                    is_dead[unit] &= slope[row * layer.ld + unit] == 0;
                 }
             if (layer.spec.activation == Activation::tanh)
                 numbers[Measures::SATURATION] = static_cast<float>(static_cast<double>(num_saturated) / (rows * units));
-            activate(l, step);
+            if (spec_.dropout > 0) activate(l, step);
         }
         const Summary output = summarise(layer.out.get(), layer.ld, rows, units);
         numbers[Measures::MEAN] = output.mean;
@@ -98,16 +108,15 @@ void Network::measure_forward(int64_t step, const Measures& measures) {
 // As backward() without a rule, but that the slopes are multiplied in after the gradient of what a layer passes on was
 // seen.
 void Network::measure_backward(const Measures& measures) {
+    const float* dout = layers_.back()->gradient();
     for (size_t l = layers_.size(); l-- > 0;) {
         Layer& layer = *layers_[l];
-        const bool is_head = l + 1 == layers_.size();
-        float* dout = is_head ? layer.out.get() : layer.dout.get();
         const Summary gradient = summarise(dout, layer.ld, layer.rows, layer.spec.fan_out);
         measures.numbers[l * Measures::OF_LAYER + Measures::GRADIENT_MEAN] = gradient.mean;
         measures.numbers[l * Measures::OF_LAYER + Measures::GRADIENT_STD] = gradient.std;
-        if (!is_head)
-            for (int64_t i = 0; i < layer.rows * layer.ld; ++i) dout[i] *= layer.slope.get()[i];
-        norm_backward(layer, dout);
+        if (dout != layer.gradient())
+            for (int64_t i = 0; i < layer.rows * layer.ld; ++i) layer.gradient()[i] *= dout[i];
+        norm_backward(layer);
         if (l == 0) {
             first_backward(layer, nullptr);
             continue;
@@ -115,11 +124,11 @@ void Network::measure_backward(const Measures& measures) {
         Layer& below = *layers_[l - 1];
         const ptrdiff_t ld_joined = layer.spec.joined * below.ld;
         for (int j = 0; j < layer.spec.joined; ++j) {
-            kernels_.product({dout, layer.ld, 1}, layer.transposed_rows(j), layer.ld_in, {nullptr, 0},
-                             below.dout.get() + j * below.ld, ld_joined, layer.rows, layer.spec.fan_out,
-                             layer.spec.fan_in);
-            weight_step(layer, j, {below.out.get() + j * below.ld, 1, ld_joined}, dout, layer.rows, nullptr);
+            kernels_.product({layer.gradient(), layer.ld, 1}, layer.transposed_rows(j), layer.ld_in, {nullptr, 0},
+                             seen_.get() + j * below.ld, ld_joined, layer.rows, layer.spec.fan_out, layer.spec.fan_in);
+            weight_step(layer, j, {below.out.get() + j * below.ld, 1, ld_joined}, layer.gradient(), layer.rows, nullptr);
         }
+        dout = seen_.get();
     }
     float* numbers = measures.numbers + layers_.size() * Measures::OF_LAYER;
     for (Packed* parameter : parameters_) {
