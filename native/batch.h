@@ -42,20 +42,18 @@ public:
     std::vector<int32_t> pair_at;          // (rows, T): the pair that stands there
     std::vector<int32_t> first_pair_at;    // the same, but ~pair where it comes for the first time
     std::vector<int32_t> pair_id;          // (pairs,): its character
-    std::vector<int32_t> pair_key;         // (pairs,): place * V + character
     std::vector<int32_t> first_pair;       // (n + 1,): where the pairs of a place begin
 
 private:
-    void read_context(int64_t position, uint16_t* ids) const;
+    void read_context(int64_t position);
     int row_of_last();
     void find_pairs();
-    uint16_t* context_of(int row) { return &contexts_[static_cast<size_t>(row) * 4 * words_]; }
-    uint64_t word(int row, int w) const;
 
     Stream stream_;
     BatchShape shape_;
-    int words_;                       // of 64 bits, that a context of 16-bit ids takes
-    std::vector<uint16_t> contexts_;  // (B, 4 * words), unused ids 0
+    int words_;                       // of four ids each, that a context takes
+    std::vector<uint64_t> contexts_;  // (B, words)
+    std::vector<uint16_t> ids_;       // (B, T): the same
     // What the tables below hold is counted on from batch to batch, so that what an earlier one left in them shows by
     // being too small, and they need no clearing.
     int64_t rows_before_ = 0, pairs_before_ = 0;

@@ -202,9 +202,10 @@ void Network::first_forward(Layer& layer) {
     const float* bias = layer.bias ? layer.bias->matrix.value : nullptr;
     if (!embedding_) {
         // A one-hot row times the weight is a row of the weight.
-        for (int p = 0; p < batch.num_pairs; ++p)
-            std::memcpy(table_.get() + p * layer.ld, layer.weight->matrix.value + batch.pair_key[p] * layer.ld,
-                        layer.ld * sizeof(float));
+        for (int j = 0; j < spec.joined; ++j)
+            for (int p = batch.first_pair[j]; p < batch.first_pair[j + 1]; ++p)
+                std::memcpy(table_.get() + p * layer.ld, layer.weight_rows(j) + batch.pair_id[p] * layer.ld,
+                            layer.ld * sizeof(float));
     } else {
         for (int p = 0; p < batch.num_pairs; ++p)
             std::memcpy(embedded_.get() + p * layer.ld_in,
@@ -287,9 +288,10 @@ void Network::first_backward(Layer& layer, const Rule* rule) {
     if (!embedding_) {
         Matrix& weight = layer.weight->matrix;
         std::memset(weight.gradient, 0, layer.weight->plain.rows * weight.ld * sizeof(float));
-        for (int p = 0; p < batch.num_pairs; ++p)
-            std::memcpy(weight.gradient + batch.pair_key[p] * weight.ld, dtable_.get() + p * layer.ld,
-                        layer.ld * sizeof(float));
+        for (int j = 0; j < spec.joined; ++j)
+            for (int p = batch.first_pair[j]; p < batch.first_pair[j + 1]; ++p)
+                std::memcpy(weight.gradient + (j * spec.fan_in + batch.pair_id[p]) * weight.ld,
+                            dtable_.get() + p * layer.ld, layer.ld * sizeof(float));
         step(*layer.weight, rule);
         return;
     }
