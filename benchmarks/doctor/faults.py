@@ -1,0 +1,198 @@
+"""The faults: what each plants at three severities, what it should be called, and where it makes sense.
+
+Severities are set by the harm that they do; the mildest is about twice as large as the effect from which the doctor
+speaks. A fault is *wrong by construction* (gradients that are not cleared are wrong even where little harm comes of
+it), or else a training with it is kept only where it really ended worse than its healthy twin (`is_harmful`).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.doctor.architectures import ARCHITECTURES
+from benchmarks.doctor.setting import Setting, healthy
+
+NUM_SEEDS = 5
+MARGIN_NATS, MARGIN_SHARE = 0.05, 0.10
+"""A final loss is worse if it is higher by so many nats (classes), or by this share (squared error)."""
+
+TEXT = ("mlp", "gpt", "house hierarchical", "gru", "mixer")
+RATED = ("mlp", "regressor", "lstm", "gpt", "house mlp", "gru", "rescnn", "tanhnet")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One kind of fault.
+
+    Attributes:
+        name: of the fault; not of a finding.
+        expected: names of findings that state its cause; any of them counts.
+        plant: a healthy setting and one of `severities` → the faulty setting.
+        severities: three amounts, the mildest first.
+        architectures: where it is planted.
+        by_construction: whether it is wrong without any harm having to be shown.
+        base: what differs from the usual healthy setting in the healthy twin too.
+    """
+
+    name: str
+    expected: tuple[str, ...]
+    plant: Callable[[Setting, Any], Setting]
+    severities: tuple[Any, Any, Any]
+    architectures: tuple[str, ...]
+    by_construction: bool = False
+    base: tuple[tuple[str, Any], ...] = ()
+
+
+def initial(name: str) -> Callable[[Setting, Any], Setting]:
+    return lambda setting, amount: setting.adding("initial", **{name: amount})
+
+
+def wiring(name: str) -> Callable[[Setting, Any], Setting]:
+    return lambda setting, amount: setting.adding("wiring", **{name: amount})
+
+
+def option(name: str) -> Callable[[Setting, Any], Setting]:
+    return lambda setting, amount: setting.adding("options", **{name: amount})
+
+
+def field(name: str) -> Callable[[Setting, Any], Setting]:
+    return lambda setting, amount: setting.having(**{name: amount})
+
+
+def fields(**values: Any) -> Callable[[Setting, Any], Setting]:
+    """Fields that change together; a function among the values is called with setting and severity."""
+    return lambda setting, amount: setting.having(
+        **{name: value(setting, amount) if callable(value) else value for name, value in values.items()}
+    )
+
+
+FAULTS: tuple[Fault, ...] = (
+    # Initialisation
+    Fault("confident output layer", ("initial-loss",), initial("excess"), (1.0, 4.0, 15.0), (*TEXT, "rescnn")),
+    Fault("equal units", ("symmetric-units",), initial("constant"), ("last", "body", "all"),
+          ("mlp", "deep", "cnn", "lstm", "gru", "tanhnet")),
+    Fault("saturated units", ("saturated-tanh", "stuck-units"), initial("saturate"), (6.0, 12.0, 40.0),
+          ("mlp", "house mlp", "house hierarchical", "tanhnet")),
+    Fault("units pinned to one side", ("stuck-units", "saturated-tanh"), initial("pin"), (0.4, 0.7, 1.0),
+          ("mlp", "house mlp", "house hierarchical", "tanhnet")),
+    Fault("dead units", ("dead-relu",), initial("silence"), (0.4, 0.7, 0.95), ("deep", "regressor", "cnn", "rescnn")),
+    Fault("small weights in depth", ("vanishing",), initial("scale_body"), (0.35, 0.25, 0.1),
+          ("deep", "regressor", "tanhnet")),
+    Fault("large weights in depth", ("exploding",), initial("scale_body"), (2.5, 4.0, 8.0), ("deep", "regressor")),
+    Fault("sharp attention", ("attention-scale", "attention-collapse"), initial("scale_attention"), (4.0, 10.0, 40.0),
+          ("gpt", "llama")),
+    # Parameters and norms
+    Fault("optimiser lacks a layer", ("not-in-optimizer",), field("left_out"), ("embed", "head", "body"),
+          ("mlp", "gpt", "house mlp", "gru", "llama"), by_construction=True),
+    Fault("gradient cut off", ("no-gradient",), wiring("detach"), ("embed", "body", "rounded"),
+          ("mlp", "lstm", "house hierarchical", "gru", "mixer"), by_construction=True),
+    Fault("group with rate zero", ("never-moves",), field("resting"), ("embed", "head", "body"),
+          ("mlp", "lstm", "house mlp", "gru", "mixer"), by_construction=True),
+    Fault("bias before batch norm", ("bias-before-norm",), option("biases"), (1, 2, 3), ("cnn", "rescnn"),
+          by_construction=True),
+    Fault("bias before our batch norm", ("bias-before-norm",),
+          lambda s, scale: s.adding("options", biases=True, bias_scale=scale), (0.0, 1.0, 3.0), ("house mlp",),
+          by_construction=True),
+    Fault("batch norm without momentum", ("batch-norm-momentum",),
+          lambda s, count: s.adding("initial", momentum=(0.0, count)), (1, 2, 3), ("cnn", "rescnn"),
+          by_construction=True),
+    Fault("stale running statistics", ("batch-norm-statistics",), initial("stale"), (2.0, 5.0, 20.0),
+          ("cnn", "rescnn")),
+    Fault("batch norm of one", ("batch-norm-of-one",),
+          lambda s, count: s.adding("options", norms=count).having(batch=1, examined=1), (1, 3, 5),
+          ("deep", "regressor", "tanhnet"), by_construction=True),
+    # Modes
+    Fault("trained in evaluation mode", ("trained-in-eval-mode",), field("eval_from"), (60, 20, 0),
+          ("cnn", "house mlp", "house hierarchical", "rescnn"), by_construction=True),
+    Fault("passes of evaluation in training mode", ("evaluated-in-training-mode", "batch-norm-statistics"),
+          field("strange_passes_every"), (20, 8, 2), ("cnn", "house mlp", "house hierarchical", "rescnn"),
+          by_construction=True),
+    Fault("dropout in evaluation", ("dropout-in-evaluation",), wiring("always_drop"), (0.1, 0.3, 0.6),
+          ("mlp", "lstm", "gpt", "gru", "mixer"), by_construction=True),
+    # Optimiser and loop
+    Fault("gradients not cleared", ("gradients-not-cleared",), field("clear_every"), (3, 10, 0),
+          ("mlp", "cnn", "lstm", "house mlp", "gru", "tanhnet"), by_construction=True),
+    Fault("rate too high", ("rate-too-high",), fields(learning_rate=lambda s, factor: s.learning_rate * factor),
+          (10.0, 30.0, 100.0), RATED),
+    Fault("rate too low", ("rate-too-low",), fields(learning_rate=lambda s, factor: s.learning_rate / factor),
+          (2e3, 6e3, 2e4), RATED),
+    Fault("weight decay too strong", ("weight-decay",),
+          fields(weight_decay=lambda s, share: share / s.learning_rate), (0.03, 0.1, 0.3),
+          ("mlp", "regressor", "cnn", "lstm", "gru", "tanhnet")),
+    Fault("clipping too tight", ("clipping-binds",), field("clip"), (0.03, 0.01, 0.003),
+          ("mlp", "regressor", "cnn", "rescnn", "tanhnet")),
+    Fault("warm-up that never moves", ("schedule-not-applied",),
+          fields(schedule="warmup", is_schedule_stepped=False, schedule_start=lambda _, start: start),
+          (0.05, 0.01, 0.001), ("mlp", "cnn", "lstm", "gru", "mixer"), by_construction=True),
+    Fault("bursts of the rate", ("spikes", "rate-too-high"), field("bursts"), (30.0, 100.0, 300.0),
+          ("mlp", "regressor", "lstm", "gru", "tanhnet")),
+    Fault("attention trained too fast", ("attention-collapse", "attention-scale", "rate-too-high"),
+          fields(fast="attention", fast_factor=lambda _, factor: factor), (30.0, 100.0, 300.0), ("gpt", "llama")),
+    # Loss
+    Fault("softmax before the loss", ("softmax-twice",),
+          lambda s, how: s.adding("wiring", activate_output="softmax") if how == "in the model"
+          else s.having(loss="of softmax").adding("wiring", scale_output=how),
+          ("in the model", 1.0, 3.0), (*TEXT, "rescnn"), by_construction=True),
+    Fault("likelihood of what is no logarithm", ("likelihood-of-logits",),
+          lambda s, how: (s if how == "logits" else s.adding("wiring", activate_output=how)).having(loss="likelihood"),
+          ("softmax", "sigmoid", "logits"), ("mlp", "lstm", "gpt", "gru", "rescnn"), by_construction=True),
+    Fault("loss summed", ("loss-summed",), fields(loss="sum", batch=lambda _, batch: batch), (8, 32, 128),
+          ("mlp", "regressor", "lstm", "gpt", "gru", "tanhnet"), by_construction=True),
+    Fault("softmax that overflows", ("not-finite",), field("loss"), ("by hand x 30", "by hand x 100", "by hand x 300"),
+          ("mlp", "cnn", "lstm", "gru", "mixer")),
+    Fault("inputs that are not numbers", ("not-finite",), field("broken"), (0.003, 0.01, 0.1),
+          ("regressor", "cnn", "rescnn", "tanhnet")),
+    # Wiring
+    Fault("attention without its mask", ("future-leak",), option("ahead"), (1, 2, 8), ("gpt", "llama"),
+          by_construction=True),
+    Fault("features of the future", ("future-leak",), wiring("peek"), (1, 3, 6), ("lstm", "gpt", "gru"),
+          by_construction=True),
+    Fault("rows of the batch mixed", ("examples-mixed",), wiring("mix"), ("embed", "body", "head"),
+          ("mlp", "lstm", "house mlp", "gru", "mixer"), by_construction=True),
+    Fault("context cut off", ("context-unused",), wiring("deaf"), (2, 4, 7),
+          ("mlp", "lstm", "house hierarchical", "gru", "mixer"), by_construction=True),
+    Fault("input multiplied by zero", ("output-ignores-input",), wiring("blind"), ("embed", "body", "head"),
+          ("mlp", "lstm", "house mlp", "gru", "mixer"), by_construction=True),
+    # Data
+    Fault("labels dealt out at random", ("inputs-ignored",), field("misaligned"), (0.9, 0.95, 1.0),
+          ("mlp", "cnn", "lstm", "gru", "rescnn")),
+    Fault("label is an input", ("label-in-input",), field("label_offset"), (-2, -1, 0), TEXT, by_construction=True),
+    Fault("label of a later place", ("label-shifted",), field("label_offset"), (2, 3, 5), TEXT, by_construction=True),
+    Fault("validation stands in training", ("split-overlap", "duplicates"), field("overlap"), (0.2, 0.5, 1.0),
+          ("mlp", "regressor", "house mlp", "gru", "tanhnet"), by_construction=True),
+    Fault("training full of copies", ("duplicates", "overfitting"), field("duplicates"), (0.97, 0.98, 0.99),
+          ("mlp", "regressor", "lstm", "gru", "tanhnet")),
+    Fault("data in the order of labels", ("not-shuffled",), fields(order="sorted", batch=lambda _, batch: batch),
+          (64, 32, 16), ("mlp", "cnn", "house mlp", "rescnn", "mixer")),
+    # Capacity
+    Fault("small training set", ("overfitting",), fields(num_train=lambda _, n: n, steps=400), (128, 64, 32),
+          ("mlp", "regressor", "lstm", "house mlp", "gru", "tanhnet"), base=(("steps", 400),)),
+    Fault("bottleneck", ("underfitting",), option("width"), (3, 2, 1),
+          ("mlp", "regressor", "lstm", "gru", "tanhnet")),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Case:
+    """One faulty training and its healthy twin: the same seed and batches, without what was planted."""
+
+    fault: Fault
+    severity: int
+    setting: Setting
+    twin: Setting
+
+
+def cases(num_seeds: int = NUM_SEEDS) -> Iterator[Case]:
+    """All of them."""
+    for fault in FAULTS:
+        for name in fault.architectures:
+            for seed in range(num_seeds):
+                twin = healthy(name, seed, **dict(fault.base))
+                for severity, amount in enumerate(fault.severities, 1):
+                    yield Case(fault, severity, fault.plant(twin, amount), twin)
+
+
+def is_harmful(setting: Setting, loss: float, twin_loss: float) -> bool:
+    """Whether the final loss is really worse than the healthy twin's."""
+    is_squared = ARCHITECTURES[setting.architecture].layout == "numbers"
+    return loss - twin_loss > (MARGIN_SHARE * twin_loss if is_squared else MARGIN_NATS)

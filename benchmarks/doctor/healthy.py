@@ -1,0 +1,83 @@
+"""Trainings in which nothing is wrong: hard ones, that look as if something were, and many cheap ones."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from benchmarks.doctor.architectures import ARCHITECTURES
+from benchmarks.doctor.setting import Setting, healthy
+
+NUM_SEEDS = 5
+NUM_NULL = 3000
+
+HARD: dict[str, Setting] = {
+    # Zeros that are meant
+    "zero-initialised branches and head, GPT": healthy("gpt", options=(("zero", True),)),
+    "zero-initialised branches, gated": healthy("llama", options=(("zero", True),)),
+    "zero-initialised branches, residual CNN": healthy("rescnn", options=(("zero", True),)),
+    "output layer of zeros, LSTM": healthy("lstm", initial=(("scale_head", 0.0),)),
+    "output layer of zeros, MLP": healthy("mlp", initial=(("scale_head", 0.0),)),
+    # Sparse and odd activations
+    "sparse ReLU": healthy("deep", initial=(("rest_at", -0.7),)),
+    "sparse ReLU, regression": healthy("regressor", initial=(("rest_at", -0.5),), learning_rate=0.02),
+    "sigmoid units": healthy("mlp", options=(("activation", "Sigmoid"),)),
+    "leaky ReLU": healthy("deep", options=(("activation", "LeakyReLU"),)),
+    # Rates
+    "three times the usual rate, LSTM": healthy("lstm", learning_rate=2e-2),
+    "three times the usual rate, GPT": healthy("gpt", learning_rate=9e-3),
+    "three times the usual rate, CNN": healthy("cnn", learning_rate=0.06),
+    "three times the usual rate, GRU": healthy("gru", learning_rate=2e-2),
+    "a third of the usual rate, mixer": healthy("mixer", learning_rate=1e-3),
+    "a third of the usual rate, MLP": healthy("mlp", learning_rate=0.07),
+    "warm restarts, GPT": healthy("gpt", schedule="restarts"),
+    "warm restarts, GRU": healthy("gru", schedule="restarts"),
+    "warm-up from zero, gated": healthy("llama", schedule="warmup", schedule_start=0.0),
+    "cosine to zero, CNN": healthy("cnn", schedule="cosine"),
+    # Batches
+    "batches of two, LSTM": healthy("lstm", batch=2, learning_rate=3e-3),
+    "batches of four, MLP": healthy("mlp", batch=4, learning_rate=0.05),
+    "batches of four, batch norm": healthy("cnn", batch=4, learning_rate=5e-3),
+    "batches of eight, our batch norm": healthy("house mlp", batch=8, learning_rate=2e-3),
+    "gradients accumulated over four": healthy("gru", accumulate=4),
+    # Regularisation
+    "dropout of 0.5, LSTM": healthy("lstm", options=(("dropout", 0.5),)),
+    "dropout of 0.7, CNN": healthy("cnn", options=(("dropout", 0.7),)),
+    "dropout of 0.5, mixer": healthy("mixer", options=(("dropout", 0.5),)),
+    "weight decay of 0.1": healthy("gpt", weight_decay=0.1),
+    "clipping at 1": healthy("llama", clip=1.0),
+    "label smoothing": healthy("gpt", loss="smoothed"),
+    # Data
+    "two characters, LSTM": healthy("lstm", corpus="binary"),
+    "two characters, GPT": healthy("gpt", corpus="binary"),
+    "only the last character matters": healthy("house mlp", corpus="bigrams"),
+    "one class of pictures in four fifths": healthy("cnn", corpus="uneven bars"),
+    "half of the labels padded": healthy("gru", ignored=0.5),
+    "a fifth of the labels wrong": healthy("rescnn", misaligned=0.2),
+    # Depth and length
+    "GPT of eight layers": healthy("gpt", options=(("layers", 8),), steps=80),
+    "long training": healthy("mlp", steps=600),
+    "layer norm in our MLP": healthy("house mlp", options=(("norm", "layer"),)),
+    "no norm in our MLP": healthy("house mlp", options=(("norm", "none"),)),
+}
+
+
+@dataclass(frozen=True)
+class HealthyCase:
+    """One training without fault: its kind, and the setting."""
+
+    kind: str
+    setting: Setting
+
+
+def hard_cases() -> Iterator[HealthyCase]:
+    """Every kind of hard healthy training with every seed."""
+    for kind, setting in HARD.items():
+        for seed in range(NUM_SEEDS):
+            yield HealthyCase(kind, setting.having(seed=100 + seed))
+
+
+def null_cases(number: int = NUM_NULL) -> Iterator[HealthyCase]:
+    """Short trainings of every architecture in turn, each with a seed of its own."""
+    names = list(ARCHITECTURES)
+    for index in range(number):
+        setting = healthy(names[index % len(names)], 1000 + index, steps=60, num_train=1024, examined=64)
+        yield HealthyCase(setting.architecture, setting)
