@@ -10,7 +10,7 @@ from moreish.cli.status import Status
 
 if TYPE_CHECKING:
     from moreish.doctor import Finding, Report
-    from moreish.doctor.trainings import Attempt, Diagnosis
+    from moreish.doctor.trainings import Diagnosis
 
 _SHARE_BETWEEN_LINES = 0.25
 _FLAGS: dict[str, str] = {name: f"--{name.replace('_', '-')}" for name in RECIPE_OPTIONS} | {"kind": "--as"}
@@ -33,39 +33,15 @@ def typed(report: "Report") -> "Report":
 
 
 def show_attempts(diagnosis: "Diagnosis") -> None:
-    """What was tried against each finding, and what came of it."""
-    print("\nProofs: trainings from the same states on the same minibatches, with and without each remedy.")
-    for attempt in diagnosis.attempts:
-        print(f"\n{attempt.finding.name}")
-        for line in _tried(attempt):
-            print(f"  {line}")
-    print()
-    remaining = [finding.name for finding in diagnosis.remaining.findings]
-    if diagnosis.changes:
-        rest = f"still finds {', '.join(dict.fromkeys(remaining))}" if remaining else "finds nothing more"
-        print(f"With {options(diagnosis.changes)} the doctor {rest}.")
-    elif diagnosis.attempts:
-        print("No remedy was shown to help.")
-    else:
-        print("There is nothing to be proved.")
+    """Print what was tried against each finding, and what came of it."""
+    from moreish.doctor.trainings.text import attempts_to_text
+
+    print(f"\n{attempts_to_text(diagnosis, options)}")
 
 
 def options(changes: dict[str, Any]) -> str:
     """Changes of a recipe as they are typed."""
     return " ".join(in_flags(f"{name} = {value!r}", _FLAGS) for name, value in changes.items())
-
-
-def _tried(attempt: "Attempt") -> list[str]:
-    if not attempt.proofs:
-        return ["not tried: no change of the network or its training is a remedy"]
-    lines = []
-    for proof in attempt.proofs:
-        taken = " (taken)" if proof.changes == attempt.adopted else ""
-        lines.append(f"{options(proof.changes)}{taken}")
-        lines.append(
-            f"    {proof}, {proof.confidence:.2%} interval; {proof.num_seeds} seeds of {proof.num_steps:,} steps"
-        )
-    return lines
 
 
 class Told:

@@ -90,5 +90,5 @@ def test_a_model_that_counts_is_not_examined(syllables: Path, tmp_path: Path) ->
 
 
 def test_a_record_of_another_version_counts_as_none(tmp_path: Path) -> None:
-    (tmp_path / DOCTOR_FILE).write_text('{"evidence": {"looks": [{"step": 0, "aura": 3}]}}', encoding="utf-8")
+    (tmp_path / DOCTOR_FILE).write_text('{"findings": []}', encoding="utf-8")
     assert recorded(tmp_path) is None

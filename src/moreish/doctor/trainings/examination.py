@@ -32,7 +32,8 @@ def examine(recipe: Recipe, corpus: Corpus) -> Evidence:
     with threads(recipe.threads):
         rule = cast(torch.optim.Optimizer, RuleOfRecipe(recipe, module))
         evidence = collect(module, draw_examples(corpus, recipe), F.cross_entropy, rule)
-    return replace(evidence, data=None if evidence.data is None else _with_splits(evidence.data, corpus))
+    data = None if evidence.data is None else _with_splits(evidence.data, corpus)
+    return replace(evidence, data=data, optimizer="AdamW" if recipe.optimizer == "adamw" else "SGD")
 
 
 def draw_examples(

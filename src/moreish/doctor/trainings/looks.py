@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from moreish.corpus import Corpus, Split
-from moreish.doctor.evidence import Look, Update
+from moreish.doctor.evidence import History, Look, Update
 from moreish.doctor.examine import first_pass
 from moreish.doctor.probes.norms import measure_norms
 from moreish.doctor.subject import make_subject
@@ -51,7 +51,7 @@ def look_at(
         sites=trace.sites(),
         loss=loss,
         norms=norms,
-        updates=_updates(statistics) if len(statistics) else None,
+        updates=_updates(statistics, recipe, weights) if len(statistics) else None,
         train_losses=losses["train"],
         validation_losses=losses["validation"],
         in_training_mode=True,
@@ -78,13 +78,32 @@ def item_losses(module: nn.Module, recipe: Recipe, corpus: Corpus, split: Split,
     return np.add.reduceat(nlls, np.cumsum(lengths) - lengths) / lengths.mean()
 
 
-def _updates(statistics: Statistics) -> tuple[Update, ...]:
+def history_of(losses: NDArray[np.float32], recipe: Recipe) -> History:
+    """Every step's loss, and what there is in moreish's own loop that another loop could do wrong."""
+    is_noisy = recipe.dropout > 0 or recipe.norm == "batch"
+    return History(
+        tuple(losses.tolist()),
+        has_scheduler=recipe.schedule != "constant",
+        noisy_modules=("network",) if is_noisy else (),
+    )
+
+
+def _updates(statistics: Statistics, recipe: Recipe, weights: Mapping[str, NDArray[Any]]) -> tuple[Update, ...]:
+    gradients = {
+        name: np.hypot(parameter.gradient_mean, parameter.gradient_std) * np.sqrt(weights[name].size)
+        for name, parameter in statistics.parameters.items()
+    }
+    norm = np.sqrt(sum(gradient.astype(np.float64) ** 2 for gradient in gradients.values()))
+    scales = np.ones_like(norm) if recipe.clip is None else np.minimum(1, recipe.clip / np.maximum(norm, 1e-30))
+    scale = float(np.exp(np.log(scales).mean()))
     return tuple(
         Update(
             name=name,
             moved=float(np.median(parameter.update_to_data)),
             is_moved=bool((parameter.update_std != 0).any()),
-            gradient_norm=None,
+            gradient_norm=float(np.median(gradients[name] * scales)),
+            scale=scale if number == 0 else None,
+            size=float(np.linalg.norm(weights[name])),
         )
-        for name, parameter in statistics.parameters.items()
+        for number, (name, parameter) in enumerate(statistics.parameters.items())
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from moreish.corpus import Corpus
-from moreish.doctor.evidence import Evidence, History
+from moreish.doctor.evidence import Evidence
 from moreish.doctor.finding import Finding, Report
 from moreish.doctor.judge import judge
 from moreish.doctor.trainings.remedies import for_recipe
@@ -76,14 +76,7 @@ class TrainingDoctor:
                 pass
 
     def _look(self, watched: _Watched, step: int) -> None:
-        from moreish.doctor.trainings.looks import look_at
-
-        checkpoint = Checkpoint.load(watched.run.path)
-        assert checkpoint is not None  # it was saved just before
-        statistics = Statistics.joined(watched.unseen)
-        look = look_at(step, statistics, watched.run.recipe, watched.corpus, checkpoint.weights)
-        history = History(tuple(checkpoint.history.all_losses().tolist()))
-        watched.evidence = replace(watched.evidence, looks=(*watched.evidence.looks, look), history=history)
+        watched.evidence = looked(watched.evidence, watched.run, watched.corpus, Statistics.joined(watched.unseen))
         watched.next_look = _GROWTH * step
         watched.unseen.clear()
         self._judge(watched)
@@ -106,6 +99,22 @@ def _begin(prepared: Prepared, step: int) -> _Watched:
     evidence = (recorded(run.path) if step else None) or examine(run.recipe, prepared.corpus)
     evidence = replace(evidence, looks=tuple(look for look in evidence.looks if look.step <= step))
     return _Watched(run, prepared.corpus, evidence, step + 1)
+
+
+def looked(evidence: Evidence, run: Run, corpus: Corpus, statistics: Statistics) -> Evidence:
+    """The evidence with a look at the last checkpoint of a run.
+
+    Args:
+        statistics: of the steps since the look before.
+    """
+    from moreish.doctor.trainings.looks import history_of, look_at
+
+    checkpoint = Checkpoint.load(run.path)
+    if checkpoint is None:
+        return evidence
+    look = look_at(checkpoint.position.step, statistics, run.recipe, corpus, checkpoint.weights)
+    history = history_of(checkpoint.history.all_losses(), run.recipe)
+    return replace(evidence, looks=(*evidence.looks, look), history=history)
 
 
 def recorded(run: Path) -> Evidence | None:

@@ -11,11 +11,13 @@ from moreish.doctor.evidence import Evidence
 from moreish.doctor.finding import Finding, Report
 from moreish.doctor.judge import judge
 from moreish.doctor.trainings.examination import examine
-from moreish.doctor.trainings.observer import recorded
+from moreish.doctor.trainings.observer import looked, recorded
 from moreish.doctor.trainings.proof import CONFIDENCE, NUM_STEPS, Proof, lengths, prove
 from moreish.doctor.trainings.remedies import Changes, for_recipe, in_words, remedies
+from moreish.doctor.trainings.text import attempts_to_text
 from moreish.errors import RecipeError
 from moreish.recipe import Recipe
+from moreish.statistics import Statistics
 from moreish.training import Run
 from moreish.training.origin import Origin, read_again, recipe_for, repeated_run
 
@@ -62,6 +64,10 @@ class Diagnosis:
     def changes(self) -> Changes:
         """All changes that were adopted."""
         return {name: value for attempt in self.attempts for name, value in (attempt.adopted or {}).items()}
+
+    def __str__(self) -> str:
+        text = str(self.report)
+        return f"{text}\n\n{attempts_to_text(self, in_words)}" if self.attempts else text
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -122,8 +128,14 @@ def diagnose_training(
 
 
 def _evidence(recipe: Recipe, corpus: Corpus, run: Run | None) -> Evidence:
+    """Of a run, what a doctor recorded; where none looked on, its beginning and its end."""
     seen = None if run is None else recorded(run.path)
-    return examine(recipe, corpus) if seen is None else seen
+    if seen is not None:
+        return seen
+    initial = examine(recipe, corpus)
+    if run is None:
+        return initial
+    return looked(initial, run, corpus, run.statistics or Statistics.joined(()))
 
 
 def _treated(
