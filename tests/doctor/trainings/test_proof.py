@@ -68,6 +68,15 @@ def test_quantiles_are_those_of_the_tables(df: int, quantile: float) -> None:
     assert student_quantile(0.99, df) == pytest.approx(quantile, rel=1e-9)  # scipy.stats.t.ppf(0.99, df)
 
 
+def test_one_validation_item_shows_nothing(tmp_path: Path) -> None:
+    few = tmp_path / "few.txt"
+    few.write_text("anna\nbella\nclara\ndora\nemma\nfrida\ngreta\nhanna\nida\njulia\n", encoding="utf-8")
+    faulty = recipe(head_scale=50.0, steps=20)
+    (proof,) = prove(faulty, read_corpus(few, faulty), [{"head_scale": 0.1}], 20)
+    assert proof.num_items == 1
+    assert (proof.low, proof.high, proof.helps) == (-math.inf, math.inf, False)
+
+
 def test_branches_grow_to_the_length_of_the_training() -> None:
     assert lengths(2_000, 200_000) == [2_000, 10_000, 50_000, 200_000]
     assert lengths(2_000, 12_000) == [2_000, 12_000]

@@ -75,6 +75,8 @@ class Proof:
             gain = f"{self.gain:.4f} lower ({self.low:.4f} to {self.high:.4f})"
         elif self.high < 0:
             gain = f"{-self.gain:.4f} higher ({-self.high:.4f} to {-self.low:.4f}): it harms"
+        elif math.isinf(self.high):
+            gain = "which one item cannot tell from chance"
         else:
             gain = f"no gain shown ({self.low:.4f} to {self.high:.4f} lower)"
         return f"validation NLL {_number(self.without)} → {_number(self.with_changes)}, {gain}"
@@ -183,9 +185,12 @@ def interval(gains: NDArray[np.float64], confidence: float) -> tuple[float, floa
     """Interval of the mean of gains (seeds, items), where both the seeds and the items are samples.
 
     The variances of the two means add up; degrees of freedom by Welch and Satterthwaite (Satterthwaite 1946). What
-    seeds and items share is counted twice, so the interval is rather too wide than too narrow.
+    seeds and items share is counted twice, so the interval is rather too wide than too narrow; with a single item or
+    seed it has no end.
     """
     num_seeds, num_items = gains.shape
+    if min(num_seeds, num_items) < 2:
+        return -math.inf, math.inf
     variances = [float(gains.mean(1).var(ddof=1)) / num_seeds, float(gains.mean(0).var(ddof=1)) / num_items]
     total = sum(variances)
     mean = float(gains.mean())

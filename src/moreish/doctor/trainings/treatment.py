@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from moreish.corpus import Corpus, read_corpus
 from moreish.doctor.evidence import Evidence
 from moreish.doctor.finding import Finding, Report
@@ -19,6 +21,7 @@ from moreish.errors import RecipeError
 from moreish.recipe import Recipe
 from moreish.statistics import Statistics
 from moreish.training import Run
+from moreish.training.network import threads
 from moreish.training.origin import Origin, read_again, recipe_for, repeated_run
 
 Progress = Callable[[Finding, int, int, int], None]
@@ -120,10 +123,11 @@ def diagnose_training(
         raise RecipeError(f"model = {chosen.model!r} is made by counting, without steps: there is nothing to examine.")
     again = run or (repeated_run(recipe) if source is None else None)
     corpus = read_corpus(source, chosen) if again is None else read_again(again, chosen)
-    report = for_recipe(judge(_evidence(chosen, corpus, run)), chosen)
-    if not with_proof:
-        return Diagnosis(chosen, report, (), chosen, report)
-    attempts, treated, remaining, is_interrupted = _treated(chosen, corpus, report, num_steps, progress)
+    with threads(chosen.threads), threadpool_limits(limits=chosen.threads):
+        report = for_recipe(judge(_evidence(chosen, corpus, run)), chosen)
+        if not with_proof:
+            return Diagnosis(chosen, report, (), chosen, report)
+        attempts, treated, remaining, is_interrupted = _treated(chosen, corpus, report, num_steps, progress)
     return Diagnosis(chosen, report, tuple(attempts), treated, remaining, is_interrupted)
 
 
