@@ -60,6 +60,7 @@ def test_json_is_the_only_thing_on_standard_output(command: Any, items_file: Pat
     assert {"engine", "seconds", "steps_per_second", "parameters"} <= results.keys()
     assert results["nll"].keys() == {"train", "validation", "test"}
     assert all(baseline.keys() == results["nll"].keys() for baseline in results["baselines"].values())
+    assert results.pop("findings") == []
     assert results == Run.open("run").results
 
 

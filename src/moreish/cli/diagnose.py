@@ -39,7 +39,7 @@ def diagnose(
     json: JsonOption = False,
     **changes: Any,
 ) -> None:
-    """Say what is wrong with a training, on what evidence, and what helps.
+    """Say what is wrong with a training, and prove what helps.
 
     Of a FILE, the network is examined that moreish train would begin with. Of a RUN, what was seen while it trained is
     judged too.
