@@ -116,7 +116,7 @@ if __name__ == "__main__":
     settings = {"recipe": {"steps": 10**6, "hidden": [8], "context": 3, "batch": 4}}
     endless = Experiment(id="endless", what="", source="", measure="trained.train", settings=settings)
     try:
-        carry_out([Task(endless, seed, "autograd", file) for seed in (1, 2)], Store(out), num_processes)
+        carry_out([Task(endless, seed, "autograd", file) for seed in range(20)], Store(out), num_processes)
     except KeyboardInterrupt:
         sys.exit(130)
 """
@@ -129,12 +129,14 @@ def test_a_request_to_end_leaves_no_process_behind(list_file, tmp_path, num_proc
     program.write_text(ENDLESS, encoding="utf-8")
     scratch.mkdir()
     command = [sys.executable, str(program), str(list_file), str(tmp_path / "out"), str(num_processes)]
-    with subprocess.Popen(command, env=os.environ | {"TMPDIR": str(scratch)}) as parent:
+    environment = os.environ | {"TMPDIR": str(scratch)}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as parent:
         try:
             wait_until(lambda: len(list(scratch.rglob("run.json"))) == num_processes)
             children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
             parent.terminate()
-            assert parent.wait(timeout=60) == 130
+            _, said = parent.communicate(timeout=60)
+            assert (parent.returncode, said) == (130, "")
         finally:
             parent.kill()
     wait_until(lambda: not any(map(is_running, children)))

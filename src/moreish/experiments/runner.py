@@ -105,8 +105,7 @@ def _measure_in_processes(
             for future in as_completed(futures):
                 yield futures[future], future.result()
         except BaseException:  # also where the caller stops listening
-            for future in futures:
-                future.cancel()
+            # Futures are not cancelled: the pool ends with a traceback where it finds some that are (CPython 3.11).
             for process in multiprocessing.active_children():
                 process.kill()  # a training would take a gentler word as a request, and save first
             raise
