@@ -73,6 +73,7 @@ def cases() -> dict[str, tuple[Callable[[Any], Any], int]]:
         "layer_norm": (lambda k: k.layer_norm(x, xhat, of_rows, gamma, beta, 1e-5), 0),
         "layer_norm_backward": (lambda k: k.layer_norm_backward(dx, xhat, of_rows, gamma, dgamma, dbeta), 0),
         "softmax": (lambda k: k.softmax(logits, of_rows, ones, ROWS), 0),
+        "moments": (lambda k: k.moments(x, 0.0), 0),
     }
 
 

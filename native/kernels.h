@@ -102,6 +102,9 @@ struct Kernels {
 
     // x becomes count * softmax(x) / n; log_sum[r] is max + log(sum exp(x - max)).
     void (*softmax)(float* x, float* log_sum, const float* count, float n, ptrdiff_t ld, ptrdiff_t R, ptrdiff_t N);
+
+    // sums[0] and sums[1]: of x - origin and of its square, over all of (R, N).
+    void (*moments)(const float* x, ptrdiff_t ld, double origin, double* sums, ptrdiff_t R, ptrdiff_t N);
 };
 
 // The tables that this build has and this processor can run, fastest first; ends with nullptr.

@@ -177,6 +177,11 @@ public:
         expect_alike(x, x, log_sum), expect_alike(x, x, count);
         repeat([&] { kernels_->softmax(x.data, log_sum.data(), count.data(), n, x.ld, x.M, x.N); });
     }
+    nb::tuple moments(Rows x, double origin) {
+        double sums[2];
+        repeat([&] { kernels_->moments(x.data, x.ld, origin, sums, x.M, x.N); });
+        return nb::make_tuple(sums[0], sums[1]);
+    }
 
 private:
     template <class F>
@@ -230,5 +235,6 @@ void bind_kernels(nb::module_ m) {
         .def("layer_norm", &Level::layer_norm, "x"_a, "xhat"_a, "rstd"_a.noconvert(), "gamma"_a, "beta"_a, "epsilon"_a)
         .def("layer_norm_backward", &Level::layer_norm_backward, "dx"_a, "xhat"_a, "rstd"_a.noconvert(), "gamma"_a,
              "dgamma"_a, "dbeta"_a)
-        .def("softmax", &Level::softmax, "x"_a, "log_sum"_a.noconvert(), "count"_a.noconvert(), "n"_a);
+        .def("softmax", &Level::softmax, "x"_a, "log_sum"_a.noconvert(), "count"_a.noconvert(), "n"_a)
+        .def("moments", &Level::moments, "x"_a, "origin"_a);
 }

@@ -16,34 +16,14 @@ struct Summary {
     float mean, std;
 };
 
-// Mean and spread of at(row, column), in double. What is summed is the distance from the first number, so that equal
-// numbers have no spread; several sums at once, so that none waits for the one before it.
-template <class At>
-Summary summarise(int64_t rows, int64_t columns, At at) {
-    constexpr int SUMS = 8;
-    const double origin = at(0, 0), n = static_cast<double>(rows * columns);
-    double sums[SUMS] = {}, squares[SUMS] = {};
-    const auto add = [&](int i, double x) {
-        sums[i] += x - origin;
-        squares[i] += (x - origin) * (x - origin);
-    };
-    for (int64_t row = 0; row < rows; ++row) {
-        int64_t column = 0;
-        for (; column + SUMS <= columns; column += SUMS)
-            for (int i = 0; i < SUMS; ++i) add(i, at(row, column + i));
-        for (; column < columns; ++column) add(0, at(row, column));
-    }
-    double sum = 0, square = 0;
-    for (int i = 0; i < SUMS; ++i) {
-        sum += sums[i];
-        square += squares[i];
-    }
-    const double mean = sum / n, variance = (square - sum * mean) / (n - 1);  // of a single number: 0/0
+// Mean and spread of (rows, columns). What is summed is the distance from the first number, so that equal numbers have no
+// spread.
+Summary summarise(const Kernels& kernels, const float* x, ptrdiff_t ld, int64_t rows, int64_t columns) {
+    const double origin = x[0], n = static_cast<double>(rows * columns);
+    double sums[2];
+    kernels.moments(x, ld, origin, sums, rows, columns);
+    const double mean = sums[0] / n, variance = (sums[1] - sums[0] * mean) / (n - 1);  // of a single number: 0/0
     return {static_cast<float>(origin + mean), static_cast<float>(std::sqrt(variance < 0 ? 0 : variance))};
-}
-
-Summary summarise(const float* x, ptrdiff_t ld, int64_t rows, int64_t columns) {
-    return summarise(rows, columns, [=](int64_t row, int64_t column) { return x[row * ld + column]; });
 }
 
 }  // namespace
@@ -70,7 +50,7 @@ void Network::measure_forward(int64_t step, const Measures& measures) {
         Layer& layer = *layers_[l];
         const int64_t rows = layer.positions * batch_size_, units = layer.spec.fan_out;
         preactivate(l);
-        const Summary preactivation = summarise(layer.out.get(), layer.ld, rows, units);
+        const Summary preactivation = summarise(kernels_, layer.out.get(), layer.ld, rows, units);
         numbers[Measures::PREACTIVATION_MEAN] = preactivation.mean;
         numbers[Measures::PREACTIVATION_STD] = preactivation.std;
         numbers[Measures::SATURATION] = std::nanf("");
@@ -96,7 +76,7 @@ void Network::measure_forward(int64_t step, const Measures& measures) {
                 numbers[Measures::SATURATION] = static_cast<float>(static_cast<double>(num_saturated) / (rows * units));
             if (spec_.dropout > 0) activate(l, step);
         }
-        const Summary output = summarise(layer.out.get(), layer.ld, rows, units);
+        const Summary output = summarise(kernels_, layer.out.get(), layer.ld, rows, units);
         numbers[Measures::MEAN] = output.mean;
         numbers[Measures::STD] = output.std;
         numbers += Measures::OF_LAYER;
@@ -111,7 +91,7 @@ void Network::measure_backward(const Measures& measures) {
     const float* dout = layers_.back()->gradient();
     for (size_t l = layers_.size(); l-- > 0;) {
         Layer& layer = *layers_[l];
-        const Summary gradient = summarise(dout, layer.ld, layer.rows, layer.spec.fan_out);
+        const Summary gradient = summarise(kernels_, dout, layer.ld, layer.rows, layer.spec.fan_out);
         measures.numbers[l * Measures::OF_LAYER + Measures::GRADIENT_MEAN] = gradient.mean;
         measures.numbers[l * Measures::OF_LAYER + Measures::GRADIENT_STD] = gradient.std;
         if (dout != layer.gradient())
@@ -134,8 +114,8 @@ void Network::measure_backward(const Measures& measures) {
     for (Packed* parameter : parameters_) {
         const Matrix& matrix = parameter->matrix;
         const int rows = parameter->plain.rows, columns = parameter->plain.columns;
-        const Summary gradient = summarise(matrix.gradient, matrix.ld, rows, columns);
-        numbers[Measures::VALUE_STD] = summarise(matrix.value, matrix.ld, rows, columns).std;
+        const Summary gradient = summarise(kernels_, matrix.gradient, matrix.ld, rows, columns);
+        numbers[Measures::VALUE_STD] = summarise(kernels_, matrix.value, matrix.ld, rows, columns).std;
         numbers[Measures::OF_GRADIENT_MEAN] = gradient.mean;
         numbers[Measures::OF_GRADIENT_STD] = gradient.std;
         numbers += Measures::OF_PARAMETER;
@@ -149,12 +129,11 @@ void Network::measure_backward(const Measures& measures) {
 void Network::measure_updates(Measures& measures) {
     measures.numbers += layers_.size() * Measures::OF_LAYER;
     for (Packed* parameter : parameters_) {
-        const float *before = parameter->before.get(), *after = parameter->matrix.value;
-        const ptrdiff_t ld = parameter->matrix.ld;
-        const Summary update =
-            summarise(parameter->plain.rows, parameter->plain.columns,
-                      [=](int64_t row, int64_t column) { return after[row * ld + column] - before[row * ld + column]; });
-        measures.numbers[Measures::UPDATE_STD] = update.std;
+        const Matrix& matrix = parameter->matrix;
+        const int rows = parameter->plain.rows, columns = parameter->plain.columns;
+        float* update = parameter->before.get();
+        for (int64_t i = 0; i < rows * matrix.ld; ++i) update[i] = matrix.value[i] - update[i];
+        measures.numbers[Measures::UPDATE_STD] = summarise(kernels_, update, matrix.ld, rows, columns).std;
         measures.numbers += Measures::OF_PARAMETER;
     }
     for (auto& layer : layers_) measures.is_dead += layer->spec.fan_out;

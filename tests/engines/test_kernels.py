@@ -317,6 +317,22 @@ def test_softmax_does_not_overflow(kernels):
     assert log_sum[0] == 1e4
 
 
+# --- Statistics ---
+
+
+def test_moments(kernels, draw):
+    for R, N, _ in shapes(draw):
+        x, origin = padded(draw.normal(size=(R, N))), float(draw.normal())
+        distance = x.astype(np.float64) - origin
+        np.testing.assert_allclose(
+            kernels.moments(x, origin), (distance.sum(), (distance**2).sum()), rtol=1e-12, atol=1e-10
+        )
+
+
+def test_moments_keep_what_is_not_a_number(kernels):
+    assert all(np.isnan(kernels.moments(padded([[1, np.nan, 3]]), 0.0)))
+
+
 # --- The door ---
 
 
