@@ -86,13 +86,17 @@ private:
 
     void resize(int batch);
     std::unique_ptr<Batch> make_batch(int batch, bool merges) const;
+    Rule rule(double rate, int64_t t) const;
     void load();
     void store();
+    // forward.cpp
     float forward(int64_t step);
     void preactivate(size_t l);
     void activate(size_t l, int64_t step);
     float loss();
     void first_forward(Layer& layer);
+    void remember_statistics();
+    // backward.cpp
     void backward(const Rule& rule);
     void norm_backward(Layer& layer);
     // Without a rule (nullptr) the gradients are kept, and nothing moves.
@@ -101,7 +105,6 @@ private:
     void step(Packed& parameter, const Rule* rule);
     void transpose(Layer& layer, int segment);
     void clipped_steps(const Rule& rule);
-    void remember_statistics();
     // statistics.cpp
     void measure_gradients(const int64_t* positions, int64_t step, const Measures& measures);
     void measure_forward(int64_t step, const Measures& measures);

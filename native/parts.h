@@ -1,4 +1,4 @@
-// How a network keeps its parameters and layers: what network.cpp computes with and statistics.cpp looks at.
+// How a network keeps its parameters and layers: what forward.cpp and backward.cpp compute with, and statistics.cpp looks at.
 #pragma once
 #include <cstring>
 
