@@ -13,7 +13,7 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 NATIVE := $(wildcard native/*)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo venv test test-slow check clean
+.PHONY: help demo venv test test-slow check sanitize clean
 
 help: ## say what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1	/' | while IFS='	' read -r target text; \
@@ -40,6 +40,14 @@ check: $(INSTALLED_DEV) ## check style, types and floors
 	$(BIN)/pyright --warnings
 	$(BIN)/pyright --verifytypes moreish --ignoreexternal
 	$(BIN)/lint-imports
+
+# Without site (-S), or the editable installation would come before the one in build/sanitized.
+sanitize: $(INSTALLED_DEV) ## look for errors of memory in native/ with GCC's sanitizers
+	$(PIP_INSTALL) --no-deps --upgrade --target build/sanitized --config-settings=build-dir=build/sanitizing \
+		--config-settings=cmake.define.MOREISH_SANITIZE=ON .
+	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
+		PYTHONPATH=build/sanitized:$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))') \
+		$(BIN)/python -S -m pytest --timeout 0 tests/engines tests/generation/test_walk.py
 
 clean: ## remove the virtual environment and the caches (runs stay)
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks
