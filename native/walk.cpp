@@ -21,6 +21,7 @@ using namespace nb::literals;
 namespace {
 
 constexpr int64_t SYMBOLS_A_CALL = 1 << 22;  // a fraction of a second; between two calls Python sees a Ctrl-C
+constexpr int64_t USUAL_LENGTH = 16;         // for which an item has room without asking for more
 
 using Rows = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Ids = nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
@@ -148,11 +149,13 @@ public:
         if (start < 0 || start > limit) throw nb::value_error("a prefix longer than the limit");
         memory_->forget_unknown();
         numbers_.assign(numbers.data(), numbers.data() + numbers.size());
-        Item first;
-        first.ids.assign(seen.data(), seen.data() + seen.size());
-        first.length = limit;
-        first.nll = nll;
-        items_.assign(numbers.size(), first);
+        items_.resize(numbers.size());
+        for (Item& item : items_) {
+            item.ids.reserve(seen.size() + std::min(limit - start, USUAL_LENGTH));
+            item.ids.assign(seen.data(), seen.data() + seen.size());
+            item.length = limit;
+            item.nll = nll;
+        }
         if (start < limit + has_boundary)
             for (size_t i = 0; i < items_.size(); ++i) growing_.push_back(i);
     }
