@@ -68,6 +68,12 @@ def _constant(model: nn.Module, which: str, *_: Any) -> None:
         p.fill_(value)
 
 
+def _slope(model: nn.Module, ratio: float, *_: Any) -> None:
+    """Activations that grow (or shrink) by so much from the first hidden layer to the last."""
+    weights = _body_weights(model)[1:]
+    _scale(weights, ratio ** (1 / len(weights)))
+
+
 @torch.no_grad()
 def _saturate(model: nn.Module, factor: float, *_: Any) -> None:
     norms = _norms(model)
@@ -128,13 +134,12 @@ def _fresh(model: nn.Module, *_: Any) -> None:
 
 INITIAL: dict[str, Callable[..., None]] = {
     "scale_head": lambda model, factor, *_: _scale([p for p in model.head.parameters() if p.ndim >= 2], factor),
-    "scale_body": lambda model, factor, *_: _scale(_body_weights(model), factor),
-    "scale_embedding": lambda model, factor, *_: _scale(parameters_of(model, "embed"), factor),
     "scale_attention": lambda model, factor, *_: _scale(
         [p for p in parameters_of(model, "attention") if p.ndim >= 2], factor
     ),
     "excess": _excess,
     "constant": _constant,
+    "slope": _slope,
     "saturate": _saturate,
     "silence": _silence,
     "pin": _pin,
@@ -186,6 +191,7 @@ WIRING: dict[str, Callable[[nn.Module, Any], None]] = {
     "activate_output": _after(
         "head", lambda out, name: getattr(torch, name)(out, *([-1] if name == "softmax" else []))
     ),
+    "power": _after("body", lambda out, exponent: out**exponent),
     "scale_output": _after("head", lambda out, factor: out * factor),
 }
 """Each is called with the model and an amount, and installs a hook."""

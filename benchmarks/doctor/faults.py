@@ -31,7 +31,7 @@ class Fault:
         severities: three amounts, the mildest first.
         architectures: where it is planted.
         by_construction: whether it is wrong without any harm having to be shown.
-        base: what differs from the usual healthy setting in the healthy twin too.
+        base: a healthy setting and the severity → the healthy twin.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Fault:
     severities: tuple[Any, Any, Any]
     architectures: tuple[str, ...]
     by_construction: bool = False
-    base: tuple[tuple[str, Any], ...] = ()
+    base: Callable[[Setting, Any], Setting] = lambda setting, _: setting
 
 
 def initial(name: str) -> Callable[[Setting, Any], Setting]:
@@ -71,14 +71,14 @@ FAULTS: tuple[Fault, ...] = (
     Fault("confident output layer", ("initial-loss",), initial("excess"), (1.0, 4.0, 15.0), (*TEXT, "rescnn")),
     Fault("equal units", ("symmetric-units",), initial("constant"), ("last", "body", "all"),
           ("mlp", "deep", "cnn", "lstm", "gru", "tanhnet")),
-    Fault("saturated units", ("saturated-tanh", "stuck-units"), initial("saturate"), (6.0, 12.0, 40.0),
+    Fault("saturated units", ("saturated-tanh", "stuck-units"), initial("saturate"), (4.0, 10.0, 40.0),
           ("mlp", "house mlp", "house hierarchical", "tanhnet")),
-    Fault("units pinned to one side", ("stuck-units", "saturated-tanh"), initial("pin"), (0.4, 0.7, 1.0),
+    Fault("units pinned to one side", ("stuck-units", "saturated-tanh"), initial("pin"), (0.2, 0.5, 0.9),
           ("mlp", "house mlp", "house hierarchical", "tanhnet")),
-    Fault("dead units", ("dead-relu",), initial("silence"), (0.4, 0.7, 0.95), ("deep", "regressor", "cnn", "rescnn")),
-    Fault("small weights in depth", ("vanishing",), initial("scale_body"), (0.35, 0.25, 0.1),
+    Fault("dead units", ("dead-relu",), initial("silence"), (0.2, 0.5, 0.9), ("deep", "regressor", "cnn", "rescnn")),
+    Fault("small weights in depth", ("vanishing",), initial("slope"), (1 / 200, 1 / 2e3, 1e-5),
           ("deep", "regressor", "tanhnet")),
-    Fault("large weights in depth", ("exploding",), initial("scale_body"), (2.5, 4.0, 8.0), ("deep", "regressor")),
+    Fault("large weights in depth", ("exploding",), initial("slope"), (200.0, 2e3, 1e5), ("deep", "regressor")),
     Fault("sharp attention", ("attention-scale", "attention-collapse"), initial("scale_attention"), (4.0, 10.0, 40.0),
           ("gpt", "llama")),
     # Parameters and norms
@@ -99,14 +99,16 @@ FAULTS: tuple[Fault, ...] = (
     Fault("stale running statistics", ("batch-norm-statistics",), initial("stale"), (2.0, 5.0, 20.0),
           ("cnn", "rescnn")),
     Fault("batch norm of one", ("batch-norm-of-one",),
-          lambda s, count: s.adding("options", norms=count).having(batch=1, examined=1), (1, 3, 5),
-          ("deep", "regressor", "tanhnet"), by_construction=True),
+          fields(batch=1, examined=1), (1, 3, 5), ("deep", "regressor", "tanhnet"), by_construction=True,
+          base=lambda s, count: s.adding("options", norms=count)),
     # Modes
     Fault("trained in evaluation mode", ("trained-in-eval-mode",), field("eval_from"), (60, 20, 0),
           ("cnn", "house mlp", "house hierarchical", "rescnn"), by_construction=True),
-    Fault("passes of evaluation in training mode", ("evaluated-in-training-mode", "batch-norm-statistics"),
-          field("strange_passes_every"), (20, 8, 2), ("cnn", "house mlp", "house hierarchical", "rescnn"),
-          by_construction=True),
+    Fault("evaluated in training mode", ("evaluated-in-training-mode",),
+          fields(is_evaluated_right=False, evaluate_every=lambda _, steps: steps), (40, 10, 2),
+          ("cnn", "house mlp", "house hierarchical", "rescnn"), by_construction=True),
+    Fault("strange data in training mode", ("batch-norm-statistics", "evaluated-in-training-mode"),
+          field("strange_passes_every"), (20, 8, 2), ("cnn", "house mlp", "house hierarchical", "rescnn")),
     Fault("dropout in evaluation", ("dropout-in-evaluation",), wiring("always_drop"), (0.1, 0.3, 0.6),
           ("mlp", "lstm", "gpt", "gru", "mixer"), by_construction=True),
     # Optimiser and loop
@@ -120,7 +122,7 @@ FAULTS: tuple[Fault, ...] = (
           fields(weight_decay=lambda s, share: share / s.learning_rate), (0.03, 0.1, 0.3),
           ("mlp", "regressor", "cnn", "lstm", "gru", "tanhnet")),
     Fault("clipping too tight", ("clipping-binds",), field("clip"), (0.03, 0.01, 0.003),
-          ("mlp", "regressor", "cnn", "rescnn", "tanhnet")),
+          ("mlp", "regressor", "cnn", "rescnn", "tanhnet"), base=lambda s, _: s.having(steps=420)),
     Fault("warm-up that never moves", ("schedule-not-applied",),
           fields(schedule="warmup", is_schedule_stepped=False, schedule_start=lambda _, start: start),
           (0.05, 0.01, 0.001), ("mlp", "cnn", "lstm", "gru", "mixer"), by_construction=True),
@@ -136,10 +138,11 @@ FAULTS: tuple[Fault, ...] = (
     Fault("likelihood of what is no logarithm", ("likelihood-of-logits",),
           lambda s, how: (s if how == "logits" else s.adding("wiring", activate_output=how)).having(loss="likelihood"),
           ("softmax", "sigmoid", "logits"), ("mlp", "lstm", "gpt", "gru", "rescnn"), by_construction=True),
-    Fault("loss summed", ("loss-summed",), fields(loss="sum", batch=lambda _, batch: batch), (8, 32, 128),
-          ("mlp", "regressor", "lstm", "gpt", "gru", "tanhnet"), by_construction=True),
-    Fault("softmax that overflows", ("not-finite",), field("loss"), ("by hand x 30", "by hand x 100", "by hand x 300"),
-          ("mlp", "cnn", "lstm", "gru", "mixer")),
+    Fault("loss summed", ("loss-summed",), fields(loss="sum"), (8, 32, 128),
+          ("mlp", "regressor", "lstm", "gpt", "gru", "tanhnet"), by_construction=True,
+          base=lambda s, batch: s.having(batch=batch)),
+    Fault("root of zero", ("not-finite",), wiring("power"), (0.9, 0.5, 0.25), ("deep", "regressor", "cnn", "rescnn")),
+    Fault("attention that sees nothing", ("not-finite",), option("ahead"), (-1, -2, -3), ("gpt", "llama")),
     Fault("inputs that are not numbers", ("not-finite",), field("broken"), (0.003, 0.01, 0.1),
           ("regressor", "cnn", "rescnn", "tanhnet")),
     # Wiring
@@ -158,15 +161,15 @@ FAULTS: tuple[Fault, ...] = (
           ("mlp", "cnn", "lstm", "gru", "rescnn")),
     Fault("label is an input", ("label-in-input",), field("label_offset"), (-2, -1, 0), TEXT, by_construction=True),
     Fault("label of a later place", ("label-shifted",), field("label_offset"), (2, 3, 5), TEXT, by_construction=True),
-    Fault("validation stands in training", ("split-overlap", "duplicates"), field("overlap"), (0.2, 0.5, 1.0),
+    Fault("validation stands in training", ("split-overlap", "duplicates"), field("overlap"), (0.12, 0.4, 1.0),
           ("mlp", "regressor", "house mlp", "gru", "tanhnet"), by_construction=True),
     Fault("training full of copies", ("duplicates", "overfitting"), field("duplicates"), (0.97, 0.98, 0.99),
           ("mlp", "regressor", "lstm", "gru", "tanhnet")),
-    Fault("data in the order of labels", ("not-shuffled",), fields(order="sorted", batch=lambda _, batch: batch),
-          (64, 32, 16), ("mlp", "cnn", "house mlp", "rescnn", "mixer")),
+    Fault("data in the order of labels", ("not-shuffled",), field("stretches"),
+          (16, 4, 1), ("mlp", "cnn", "house mlp", "rescnn", "mixer")),
     # Capacity
-    Fault("small training set", ("overfitting",), fields(num_train=lambda _, n: n, steps=400), (128, 64, 32),
-          ("mlp", "regressor", "lstm", "house mlp", "gru", "tanhnet"), base=(("steps", 400),)),
+    Fault("small training set", ("overfitting",), field("num_train"), (128, 64, 32),
+          ("mlp", "regressor", "lstm", "house mlp", "gru", "tanhnet"), base=lambda s, _: s.having(steps=400)),
     Fault("bottleneck", ("underfitting",), option("width"), (3, 2, 1),
           ("mlp", "regressor", "lstm", "gru", "tanhnet")),
 )  # fmt: skip
@@ -187,8 +190,8 @@ def cases(num_seeds: int = NUM_SEEDS) -> Iterator[Case]:
     for fault in FAULTS:
         for name in fault.architectures:
             for seed in range(num_seeds):
-                twin = healthy(name, seed, **dict(fault.base))
                 for severity, amount in enumerate(fault.severities, 1):
+                    twin = fault.base(healthy(name, seed), amount)
                     yield Case(fault, severity, fault.plant(twin, amount), twin)
 
 

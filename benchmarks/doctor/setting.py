@@ -1,7 +1,7 @@
 """A setting: one frozen object that says all about a training; faults and remedies turn one setting into another."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from benchmarks.doctor import architectures, corpora
@@ -30,14 +30,16 @@ class Setting:
         clear_every: steps between two calls of zero_grad; 0 for never.
         accumulate: backward passes a step, each on its share of the batch.
         eval_from: step from which the model is in evaluation mode; None for never.
-        evaluate_every: steps between two evaluations, without gradients and in evaluation mode.
+        evaluate_every: steps between two evaluations, without gradients.
+        is_evaluated_right: whether they are made in evaluation mode.
         strange_passes_every: steps between passes in training mode, without gradients, over strange inputs.
         num_train: training examples.
         label_offset: place of the label after the last input; 1 is the next symbol.
         misaligned: share of labels that were dealt out at random.
         overlap: share of validation that stands in training.
         duplicates: share of training examples that are copies of others.
-        order: "shuffled", or "sorted" by label.
+        stretches: into how many stretches the data fall that are each in the order of their labels; 0 where they are
+            shuffled.
         broken: share of training inputs that hold a NaN.
         ignored: share of labels that are padding (-100).
         examined: examples in the batch that is examined before training.
@@ -66,13 +68,14 @@ class Setting:
     accumulate: int = 1
     eval_from: int | None = None
     evaluate_every: int = 40
+    is_evaluated_right: bool = True
     strange_passes_every: int | None = None
     num_train: int = 4096
     label_offset: int = 1
     misaligned: float = 0.0
     overlap: float = 0.0
     duplicates: float = 0.0
-    order: str = "shuffled"
+    stretches: int = 0
     broken: float = 0.0
     ignored: float = 0.0
     steps: int = 120
@@ -99,8 +102,9 @@ class Setting:
 
     @property
     def key(self) -> str:
-        """Sixteen characters that stand for this setting in files."""
-        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
+        """Sixteen characters that stand for this setting in files; fields at their defaults do not matter."""
+        told = [(f.name, getattr(self, f.name)) for f in fields(self) if getattr(self, f.name) != f.default]
+        return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
 
 def healthy(architecture: str, seed: int = 0, **changes: Any) -> Setting:

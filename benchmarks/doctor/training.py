@@ -52,27 +52,12 @@ def _sum(out: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(*_flat(out, targets), reduction="sum")
 
 
-def _by_hand(factor: float) -> Callable[[Tensor, Tensor], Tensor]:
-    """Softmax without subtracting the largest logit, which overflows."""
-
-    def loss(out: Tensor, targets: Tensor) -> Tensor:
-        logits, labels = _flat(out, targets)
-        powers = (logits * factor).exp()
-        return -(powers / powers.sum(-1, keepdim=True)).gather(1, labels[:, None]).log().mean()
-
-    return loss
-
-
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mean": _mean,
     "sum": _sum,
     "of softmax": lambda out, targets: _mean(out.softmax(-1), targets),
     "likelihood": lambda out, targets: F.nll_loss(*_flat(out, targets)),
     "smoothed": lambda out, targets: F.cross_entropy(*_flat(out, targets), label_smoothing=0.1),
-    "by hand": _by_hand(1.0),
-    "by hand x 30": _by_hand(30.0),
-    "by hand x 100": _by_hand(100.0),
-    "by hand x 300": _by_hand(300.0),
 }
 
 
@@ -106,8 +91,9 @@ def make_data(setting: Setting) -> Data:
         validation = (validation[0], _dealt_out(validation[1], setting.misaligned, generator))
     if setting.ignored:
         y = torch.where(torch.rand(y.shape, generator=generator) < setting.ignored, -100, y)
-    if setting.order == "sorted":
-        rows = y.reshape(len(y), -1)[:, 0].argsort(stable=True)
+    if setting.stretches:
+        stretches = torch.arange(len(y)).chunk(setting.stretches)
+        rows = torch.cat([rows[y[rows].reshape(len(rows), -1)[:, 0].argsort(stable=True)] for rows in stretches])
         x, y = x[rows], y[rows]
     if setting.broken:
         x = x.clone()
@@ -169,7 +155,7 @@ def batches(setting: Setting, n: int) -> Iterator[Tensor]:
     """Rows of each minibatch, without end; a function of the seed alone."""
     generator = torch.Generator().manual_seed(setting.seed)
     while True:
-        order = torch.randperm(n, generator=generator) if setting.order == "shuffled" else torch.arange(n)
+        order = torch.arange(n) if setting.stretches else torch.randperm(n, generator=generator)
         for start in range(0, max(n - setting.batch, 0) + 1, setting.batch):
             yield order[start : start + setting.batch]
 
@@ -205,7 +191,7 @@ def _train(
     usual = [group["lr"] for group in optimizer.param_groups]
     for step in range(setting.steps):
         if step % setting.evaluate_every == 0:
-            model.eval()
+            model.train(not setting.is_evaluated_right)
             with torch.no_grad():
                 model(data.validation[0])
         model.train(setting.eval_from is None or step < setting.eval_from)
