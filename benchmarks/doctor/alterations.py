@@ -154,7 +154,7 @@ INITIAL: dict[str, Callable[..., None]] = {
 def _rows_mixed(h: Tensor) -> Tensor:
     """A view where a transpose was meant."""
     shape = h.shape
-    return h.reshape(shape[1], shape[0], *shape[2:]).transpose(0, 1)
+    return h.reshape(shape[1], shape[0], *shape[2:]).transpose(0, 1).contiguous()
 
 
 def _peek(h: Tensor, places: int) -> Tensor:

@@ -42,7 +42,12 @@ def _from_text(name: str, ids: Tensor) -> Corpus:
     def draw(layout: Layout, n: int, part: str, offset: int, seed: int) -> tuple[Tensor, Tensor]:
         stream, margin = parts[part], 6
         generator = torch.Generator().manual_seed(seed)
-        starts = torch.randint(margin, len(stream) - CONTEXT - margin, (n,), generator=generator)
+        room = len(stream) - CONTEXT - margin
+        if layout == "windows":  # as they are made from running text: one after the other
+            start = int(torch.randint(margin, room - n, (), generator=generator))
+            starts = torch.arange(start, start + n)
+        else:
+            starts = torch.randint(margin, room, (n,), generator=generator)
         rows = starts[:, None] + torch.arange(CONTEXT)
         inputs, targets = stream[rows], stream[rows + offset]
         return inputs, targets if layout == "sequences" else targets[:, -1].clone()

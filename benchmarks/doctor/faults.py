@@ -113,7 +113,7 @@ FAULTS: tuple[Fault, ...] = (
           ("mlp", "lstm", "gpt", "gru", "mixer"), by_construction=True),
     # Optimiser and loop
     Fault("gradients not cleared", ("gradients-not-cleared",), field("clear_every"), (3, 10, 0),
-          ("mlp", "cnn", "lstm", "house mlp", "gru", "tanhnet"), by_construction=True),
+          ("mlp", "regressor", "cnn", "lstm", "house mlp", "gru", "tanhnet"), by_construction=True),
     Fault("rate too high", ("rate-too-high",), fields(learning_rate=lambda s, factor: s.learning_rate * factor),
           (10.0, 30.0, 100.0), RATED),
     Fault("rate too low", ("rate-too-low",), fields(learning_rate=lambda s, factor: s.learning_rate / factor),

@@ -17,8 +17,9 @@ HARD: dict[str, Setting] = {
     "output layer of zeros, LSTM": healthy("lstm", initial=(("scale_head", 0.0),)),
     "output layer of zeros, MLP": healthy("mlp", initial=(("scale_head", 0.0),)),
     # Sparse and odd activations
-    "sparse ReLU": healthy("deep", initial=(("rest_at", -0.7),)),
-    "sparse ReLU, regression": healthy("regressor", initial=(("rest_at", -0.5),), learning_rate=0.02),
+    "sparse ReLU": healthy("mlp", options=(("activation", "ReLU"),), initial=(("rest_at", -1.5),)),
+    "sparse ReLU in depth": healthy("deep", initial=(("rest_at", -0.2),)),
+    "sparse ReLU, regression": healthy("regressor", initial=(("rest_at", -0.2),)),
     "sigmoid units": healthy("mlp", options=(("activation", "Sigmoid"),)),
     "leaky ReLU": healthy("deep", options=(("activation", "LeakyReLU"),)),
     # Rates
@@ -34,9 +35,9 @@ HARD: dict[str, Setting] = {
     "cosine to zero, CNN": healthy("cnn", schedule="cosine"),
     # Batches
     "batches of two, LSTM": healthy("lstm", batch=2, learning_rate=3e-3),
-    "batches of four, MLP": healthy("mlp", batch=4, learning_rate=0.05),
+    "batches of four, MLP": healthy("mlp", batch=4, learning_rate=0.05, steps=400),
     "batches of four, batch norm": healthy("cnn", batch=4, learning_rate=5e-3),
-    "batches of eight, our batch norm": healthy("house mlp", batch=8, learning_rate=2e-3),
+    "batches of eight, our batch norm": healthy("house mlp", batch=8, learning_rate=2e-3, steps=400),
     "gradients accumulated over four": healthy("gru", accumulate=4),
     # Regularisation
     "dropout of 0.5, LSTM": healthy("lstm", options=(("dropout", 0.5),)),

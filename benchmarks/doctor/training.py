@@ -175,8 +175,8 @@ def run(setting: Setting, *, watched: bool = True) -> Outcome:
         _train(setting, data, model, optimizer, scheduler, None)
         return Outcome(honest_loss(setting, model, data), chance)
     try:
-        examined = (data.train[0][: setting.examined], data.train[1][: setting.examined])
-        before = collect(model, examined, loss_fn, optimizer)
+        chosen = next(batches(setting.having(batch=setting.examined), len(data.train[0])))
+        before = collect(model, (data.train[0][chosen], data.train[1][chosen]), loss_fn, optimizer)
         with Doctor(model, optimizer, loss_fn, data.train, data.validation) as doctor:
             _train(setting, data, model, optimizer, scheduler, doctor)
     except MoreishError as refusal:
