@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -263,3 +264,43 @@ def test_a_report_reads_well_everywhere() -> None:
     content = json.loads(report.to_json())
     assert {"name", "severity", "layer", "step", "evidence", "cause", "remedy", "source"} <= set(content["findings"][0])
     assert "initial-loss" in report._repr_html_()
+
+
+def test_equal_units_behind_gates_are_named() -> None:
+    """The gates of an LSTM get different gradients, but those of its units are equal."""
+
+    def equal() -> nn.Module:
+        model = net.LSTM()
+        for name, p in model.named_parameters():
+            if not name.startswith("embedding"):
+                nn.init.constant_(p, 0.0 if "bias" in name else 0.05)
+        return model
+
+    assert set(examined(equal, net.sequences(), net.sequence_loss).names) == {"symmetric-units"}
+
+
+@pytest.mark.parametrize("ahead", [1, 2, 5])
+def test_labels_of_windows_that_slide_over_a_text_tell_their_place(ahead: int) -> None:
+    starts = torch.arange(400)
+    inputs = net.TEXT[starts[:, None] + torch.arange(net.CONTEXT)]
+    report = examined(net.MLP, (inputs, net.TEXT[starts + net.CONTEXT - 1 + ahead]), F.cross_entropy)
+    assert report.names == (() if ahead == 1 else ("label-shifted",))
+
+
+def test_a_loss_that_is_not_finite_later_does_not_explain_what_was_seen_before_training() -> None:
+    torch.manual_seed(0)
+    model = deep_relu(6.0)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    inputs, targets = net.windows()
+    before = collect(model, (inputs, targets), F.cross_entropy, optimizer)
+    with moreish.Doctor(model, optimizer) as doctor:
+        for _ in range(4):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(inputs), targets)
+            loss.backward()
+            optimizer.step()
+            doctor.step(loss, inputs, targets)
+    during = doctor.evidence()
+    report = judge(replace(during, looks=before.looks + during.looks))
+    assert report.names[0] == "exploding"
+    assert "not-finite" in {finding.name for finding in report.explained}

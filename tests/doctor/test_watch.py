@@ -99,3 +99,40 @@ def test_a_loss_that_is_not_one_number_is_one_clear_line() -> None:
     doctor = moreish.Doctor(model, torch.optim.SGD(model.parameters(), 0.1))
     with pytest.raises(moreish.MoreishError, match="expected one number"):
         doctor.step(torch.zeros(3))
+
+
+def test_a_gradient_of_one_value_and_parameters_not_held_do_not_decide_what_is_cleared() -> None:
+    """Any two numbers are multiples of each other; and zero_grad() clears what the optimiser holds."""
+    for held, clears, expected in (("all", False, True), ("all", True, False), ("without bias", True, False)):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 1))
+        given = list(model.parameters())[: 4 if held == "all" else 3]
+        optimizer = torch.optim.SGD(given, 0.01)
+        with moreish.Doctor(model, optimizer) as doctor:
+            for _ in range(4):
+                x = torch.randn(32, 4)
+                if clears:
+                    optimizer.zero_grad()
+                loss = F.mse_loss(model(x), x.sum(1, keepdim=True))
+                loss.backward()
+                optimizer.step()
+                doctor.step(loss, x)
+        assert ("gradients-not-cleared" in doctor.report().names) is expected, (held, clears)
+
+
+def test_evaluation_mode_that_was_not_left_again_is_named() -> None:
+    torch.manual_seed(0)
+    model = net.CNN()
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    with moreish.Doctor(model, optimizer) as doctor:
+        for step in range(101):
+            if step == 30:
+                model.eval()
+            x, y = net.images(16, seed=step)
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            doctor.step(loss, x, y)
+    finding = doctor.report().findings[0]
+    assert (finding.name, finding.step) == ("trained-in-eval-mode", 50)

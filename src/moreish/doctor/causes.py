@@ -1,8 +1,10 @@
 """Which fault explains which others: a cause is named, and what follows from it is folded into it."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 
 from moreish.doctor.finding import SEVERITIES, Finding
+
+_NOTHING_ARRIVES = ("output-ignores-input", "context-unused")
 
 # Each cause and what it brings about by itself. Order is rank: what stands higher is named first.
 CONSEQUENCES: dict[str, tuple[str, ...]] = {
@@ -12,25 +14,28 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "label-in-input": ("overfitting", "label-shifted"),
     "label-shifted": ("inputs-ignored", "underfitting"),
     "softmax-twice": ("rate-too-low", "underfitting", "vanishing", "inputs-ignored", "initial-loss"),
-    "likelihood-of-logits": ("initial-loss", "rate-too-high", "not-finite"),
+    "likelihood-of-logits": ("initial-loss", "rate-too-high", "not-finite", "spikes"),
     "loss-summed": ("rate-too-high", "spikes", "clipping-binds", "exploding", "not-finite", "initial-loss"),
     "output-ignores-input": ("context-unused", "inputs-ignored", "underfitting", "no-gradient"),
     "context-unused": ("inputs-ignored", "underfitting"),
     "symmetric-units": ("no-gradient", "vanishing", "dead-relu", "underfitting", "inputs-ignored", "rate-too-low",
-                        "never-moves", "output-ignores-input", "context-unused"),
+                        "never-moves", "output-ignores-input", "context-unused", "not-finite"),
     "not-in-optimizer": ("never-moves", "underfitting", "rate-too-low"),
     "no-gradient": ("never-moves", "underfitting"),
-    "gradients-not-cleared": ("rate-too-high", "spikes", "clipping-binds"),
-    "trained-in-eval-mode": ("batch-norm-statistics",),
+    "gradients-not-cleared": ("rate-too-high", "spikes", "clipping-binds", "not-finite"),
+    "trained-in-eval-mode": ("batch-norm-statistics", "rate-too-high", "spikes", "not-finite"),
     "batch-norm-momentum": ("batch-norm-statistics",),
     "batch-norm-of-one": ("batch-norm-statistics", "dead-relu", "vanishing", "no-gradient"),
     "initial-loss": ("spikes",),
-    "saturated-tanh": ("vanishing", "rnn-forgets"),
-    "exploding": ("initial-loss", "saturated-tanh", "rate-too-high", "spikes", "attention-scale"),
+    "saturated-tanh": ("vanishing", "rnn-forgets", "stuck-units", *_NOTHING_ARRIVES),
+    "exploding": ("initial-loss", "saturated-tanh", "rate-too-high", "spikes", "attention-scale", "not-finite"),
     "attention-scale": ("initial-loss", "vanishing"),
-    "rate-too-high": ("spikes", "dead-relu", "saturated-tanh", "underfitting", "clipping-binds", "attention-scale"),
+    "rate-too-high": ("spikes", "dead-relu", "saturated-tanh", "underfitting", "clipping-binds", "attention-scale",
+                      "not-finite"),
     "weight-decay": ("underfitting", "rate-too-low", "vanishing"),
-    "dead-relu": ("vanishing", "underfitting", "no-gradient"),
+    "dead-relu": ("vanishing", "underfitting", "no-gradient", *_NOTHING_ARRIVES),
+    "stuck-units": ("vanishing", "underfitting", "no-gradient", *_NOTHING_ARRIVES),
+    "batch-norm-statistics": _NOTHING_ARRIVES,  # what reaches the output is looked at in evaluation mode
     "vanishing": ("underfitting", "rate-too-low", "rnn-forgets", "no-gradient"),
     "rate-too-low": ("underfitting", "inputs-ignored", "never-moves"),
     "schedule-not-applied": (),
@@ -41,18 +46,32 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "split-overlap": (),
 }  # fmt: skip
 
+EVENTS = ("not-finite", "spikes")
+"""What happens at one step: it cannot explain what was seen before it."""
+
 _RANK = {name: number for number, name in enumerate(CONSEQUENCES)}
 
 
-def explained_by(name: str, present: Collection[str]) -> tuple[str, ...]:
-    """Those of the findings present that explain `name`; of two that explain each other, the higher ranked."""
-    causes = []
-    for cause in present:
-        if cause != name and name in CONSEQUENCES.get(cause, ()):
-            mutual = cause in CONSEQUENCES.get(name, ())
-            if not mutual or _RANK.get(cause, len(_RANK)) < _RANK.get(name, len(_RANK)):
-                causes.append(cause)
+def explained_by(name: str, steps: Mapping[str, int]) -> tuple[str, ...]:
+    """Those of the findings that explain `name`; of two that explain each other, the higher ranked.
+
+    Args:
+        name: of a finding.
+        steps: name of every finding, and the step at which it was first seen.
+    """
+    causes = [
+        cause
+        for cause in steps
+        if _explains(cause, name, steps)
+        and not (_explains(name, cause, steps) and _RANK.get(name, len(_RANK)) < _RANK.get(cause, len(_RANK)))
+    ]
     return tuple(sorted(causes, key=lambda item: _RANK.get(item, len(_RANK))))
+
+
+def _explains(cause: str, name: str, steps: Mapping[str, int]) -> bool:
+    if cause == name or name not in CONSEQUENCES.get(cause, ()):
+        return False
+    return cause not in EVENTS or steps[cause] <= steps[name]
 
 
 def rank(finding: Finding) -> tuple[int, int, int, str]:

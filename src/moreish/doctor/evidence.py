@@ -3,8 +3,9 @@
 Every section may be None; `missing` then says why. Sections hold a few numbers per place, never whole activations.
 """
 
+import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -342,7 +343,7 @@ class Evidence:
     @staticmethod
     def from_dict(content: Mapping[str, Any]) -> "Evidence":
         """The evidence that `to_dict` wrote."""
-        return _build(Evidence, content)
+        return _reader(Evidence)(content)
 
     def to_json(self) -> str:
         """One line of JSON; read it back with `from_json`."""
@@ -354,16 +355,21 @@ class Evidence:
         return Evidence.from_dict(json.loads(text))
 
 
-def _build(kind: Any, value: Any) -> Any:
-    """`value`, read from JSON, as what the type hint `kind` says."""
+@functools.cache
+def _reader(kind: Any) -> Callable[[Any], Any]:
+    """What makes of a value read from JSON what the type hint `kind` says."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
-        return None if value is None else _build(next(item for item in arguments if item is not NoneType), value)
+        read = _reader(next(item for item in arguments if item is not NoneType))
+        return lambda value: None if value is None else read(value)
     if is_dataclass(kind) and isinstance(kind, type):
         hints = get_type_hints(kind)
-        return kind(**{f.name: _build(hints[f.name], value[f.name]) for f in fields(kind) if f.name in value})
+        readers = {item.name: _reader(hints[item.name]) for item in fields(kind)}
+        return lambda value: kind(**{name: read(value[name]) for name, read in readers.items() if name in value})
     if origin is tuple:
-        return tuple(_build(arguments[0], item) for item in value)
+        read = _reader(arguments[0])
+        return lambda value: tuple(map(read, value))
     if origin is dict:
-        return {key: _build(arguments[1], item) for key, item in value.items()}
-    return float(value) if kind is float else value
+        read = _reader(arguments[1])
+        return lambda value: {key: read(item) for key, item in value.items()}
+    return float if kind is float else lambda value: value

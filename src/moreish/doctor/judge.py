@@ -57,12 +57,14 @@ def _first_of_each(findings: list[Finding]) -> list[Finding]:
 
 def _ordered(findings: list[Finding]) -> tuple[list[Finding], list[Finding]]:
     """Causes, the deepest first, each with what it explains; and the explained ones."""
-    names = {finding.name for finding in findings}
-    hidden = {name for name in names if explained_by(name, names)}
+    steps: dict[str, int] = {}
+    for finding in findings:
+        steps[finding.name] = min(finding.step, steps.get(finding.name, finding.step))
+    hidden = {name for name in steps if explained_by(name, steps)}
     causes = sorted((item for item in findings if item.name not in hidden), key=rank)
     explained = sorted((item for item in findings if item.name in hidden), key=rank)
     told = [
-        cause.with_consequences(tuple(sorted(name for name in hidden if cause.name in explained_by(name, names))))
+        cause.with_consequences(tuple(sorted(name for name in hidden if cause.name in explained_by(name, steps))))
         for cause in causes
     ]
     return told, explained

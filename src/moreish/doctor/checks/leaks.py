@@ -129,7 +129,7 @@ def label_in_input(evidence: Evidence, level: Level) -> Verdict:
     data = _data(evidence)
     if not data.label_offset:
         return NotApplicable("labels and inputs are not symbols of one kind")
-    copied = [offset for offset, share in data.label_offset.items() if offset != "next" and int(offset) <= 0 and
+    copied = [offset for offset, share in data.label_offset.items() if int(offset) <= 0 and
               share >= _COPIES]  # fmt: skip
     if not copied or data.num_examples * data.num_symbols < 32:
         return []
@@ -151,7 +151,7 @@ def label_shifted(evidence: Evidence, level: Level) -> Verdict:
     data = _data(evidence)
     if not data.label_offset:
         return NotApplicable("labels and inputs are not symbols of one kind")
-    late = [offset for offset, share in data.label_offset.items() if offset not in ("next", "1", "0") and
+    late = [offset for offset, share in data.label_offset.items() if
             int(offset) > 1 and share >= _COPIES]  # fmt: skip
     if not late or data.label_offset.get("1", 0.0) >= _COPIES:
         return []

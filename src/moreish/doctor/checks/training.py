@@ -1,6 +1,6 @@
 """Seen only while it trains: gradients left over, parameters that stay, the wrong mode; and splits that overlap."""
 
-from moreish.doctor.checks.check import Check, Verdict
+from moreish.doctor.checks.check import Check, NotApplicable, Verdict
 from moreish.doctor.evidence import Evidence
 from moreish.doctor.finding import Finding, Measurement, NotExamined
 from moreish.doctor.significance import Level, count_above, mean_above
@@ -35,7 +35,8 @@ def never_moves(evidence: Evidence, level: Level) -> Verdict:
     if len(looks) < 2:
         return NotExamined("never-moves", "under two steps were looked at")
     moved = {update.name for look in looks for update in look.updates or () if update.is_moved}
-    still = [update.name for update in looks[-1].updates or () if update.name not in moved]
+    idle = {p.name for look in evidence.looks for p in look.parameters or () if p.feeds_norm is not None}
+    still = [u.name for u in looks[-1].updates or () if u.name not in moved and u.name not in idle]
     return [
         Finding(
             "never-moves", "major", name, looks[-1].step,
@@ -49,14 +50,24 @@ def never_moves(evidence: Evidence, level: Level) -> Verdict:
 
 
 def evaluation_mode(evidence: Evidence, level: Level) -> Verdict:
-    """The model is in evaluation mode at every step looked at, so that dropout and batch norm do not train."""
-    looks = [look for look in evidence.looks if look.in_training_mode is not None]
-    if not looks or any(look.in_training_mode for look in looks):
+    """The model is in evaluation mode at the last steps looked at, so that dropout and batch norm do not train.
+
+    Before training it may be in either; often it is training mode that is not come back to after an evaluation.
+    """
+    name = "trained-in-eval-mode"
+    if evidence.history is not None and evidence.history.is_over and not evidence.history.noisy_modules:
+        return NotApplicable("no dropout and no batch norm: the mode makes no difference")
+    looks = [look for look in evidence.looks if look.in_training_mode is not None and look.step > 0]
+    since = next((n for n, look in enumerate(reversed(looks)) if look.in_training_mode), len(looks))
+    if not looks:
+        return NotExamined(name, "no step was looked at")
+    if since < min(2, len(looks)):
         return []
     return [
         Finding(
-            "trained-in-eval-mode", "minor", None, looks[0].step,
-            Measurement("steps in training mode, of those looked at", 0, len(looks)),
+            name, "major", None, looks[-since].step,
+            Measurement("steps in evaluation mode up to the last, of those looked at", since, 0,
+                        details={"looks": len(looks)}),
             "The model is in evaluation mode while it trains: dropout does nothing and batch norm keeps its "
             "statistics.",
             "Call model.train() before the loop, and again after each evaluation.",
@@ -71,8 +82,8 @@ def split_overlap(evidence: Evidence, level: Level) -> Verdict:
     if data is None or data.num_overlapping is None:
         return NotExamined("split-overlap", "it needs train and validation")
     allowed = level.each()
-    # What recurs within training would recur in fresh data too: its share, doubled for chance, is the null.
-    null = max(2 * data.context_repeats, OVERLAP)
+    # An example that has a twin within training would have one if it were fresh: the share of such is the null.
+    null = data.context_repeats + OVERLAP
     p = count_above(data.num_overlapping, data.num_validation, min(null, 1.0))
     if p >= allowed:
         return []

@@ -11,7 +11,7 @@ from moreish.doctor.evidence import Data
 from moreish.doctor.subject import first_tensor
 
 MAX_EXAMPLES = 200_000
-_OFFSETS = range(-3, 4)
+_OFFSETS = range(-3, 7)
 
 
 def measure_data(batch: Any, validation: Any = None) -> Data:
@@ -56,9 +56,12 @@ def _offsets(x: Tensor, labels: Tensor) -> dict[str, float]:
         y = labels.reshape(n)
         for place in range(context):  # the last input symbol is offset 0 from itself, the label should be offset 1
             shares[str(place - context + 1)] = float((y == x[:, place]).float().mean())
-        if n > 8 and context > 1 and bool((x[1:, :-1] == x[:-1, 1:]).all(1).float().mean() > 0.5):
-            slides = (x[1:, :-1] == x[:-1, 1:]).all(1)  # neighbours slide over one text: labels can be read off inputs
-            shares["next"] = float((y[:-1] == x[1:, -1])[slides].float().mean())
+        slides = (x[1:, :-1] == x[:-1, 1:]).all(1) if context > 1 else torch.zeros(0, dtype=torch.bool)
+        if n > 8 and bool(slides.float().mean() > 0.5):  # neighbours slide over one text, which can be read off them
+            for offset in range(1, _OFFSETS.stop):
+                is_run = slides.unfold(0, offset, 1).all(1)
+                if bool(is_run.any()):
+                    shares[str(offset)] = float((y[:-offset] == x[offset:, -1])[is_run].float().mean())
     return shares
 
 

@@ -24,6 +24,7 @@ def measure_parameters(
     named = dict(model.named_parameters())
     trained = {name: p for name, p in named.items() if p.requires_grad}
     embeddings = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
+    gates = _gates(model)
     equal = {name: p.ndim >= 2 and id(p) not in embeddings for name, p in trained.items()}
     axes = {name: [axis for axis in (0, 1) if p.shape[axis] > 1] if p.ndim >= 2 else [] for name, p in trained.items()}
     first: dict[str, float | None] = {}
@@ -45,7 +46,7 @@ def measure_parameters(
             used[name] |= gradient is not None
             got[name] |= gradient is not None and bool((gradient != 0).any())
             if equal[name]:
-                axes[name] = [axis for axis in axes[name] if _is_equal(p, gradient, axis)]
+                axes[name] = [axis for axis in axes[name] if _is_equal(p, gradient, axis, gates.get(id(p), 1))]
                 equal[name] = bool(axes[name])
         _descend(trained, gradients)
     membership = _groups(optimizer)
@@ -84,10 +85,25 @@ def _descend(trained: Mapping[str, Tensor], gradients: Mapping[str, Tensor | Non
             p.data.sub_(gradient, alpha=rate)
 
 
-def _is_equal(p: Tensor, gradient: Tensor | None, axis: int) -> bool:
-    """Whether all slices along an axis have equal values and equal gradients."""
+def _gates(model: nn.Module) -> dict[int, int]:
+    """Weights that hold several for each unit, one below the other: those of the gates of an LSTM (4) or GRU (3)."""
+    layers = [module for module in model.modules() if isinstance(module, nn.RNNBase)]
+    return {
+        id(p): p.shape[0] // layer.hidden_size
+        for layer in layers
+        for name, p in layer.named_parameters()
+        if "weight_ih" in name or "weight_hh" in name
+    }
+
+
+def _is_equal(p: Tensor, gradient: Tensor | None, axis: int, num_gates: int) -> bool:
+    """Whether all slices along an axis have equal values and equal gradients; along the first, gate by gate."""
     with torch.no_grad():
         values = p.detach()
+        if axis == 0 and num_gates > 1:
+            values = values.unflatten(0, (num_gates, -1))
+            gradient = None if gradient is None else gradient.unflatten(0, (num_gates, -1))
+            axis = 1
         spread = (values - values.narrow(axis, 0, 1)).abs().max()
         if float(spread) > _EQUAL * float(values.abs().max()):
             return False

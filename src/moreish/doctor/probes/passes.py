@@ -42,7 +42,7 @@ class Passes:
         self.has_caught: bool = False
         self._kept: list[Tensor] = []
         named = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        name = smallest(named)
+        name = smallest(named, optimizer)
         # Reading a number from an accelerator would make every step wait for it.
         self._sentinel = named[name] if name is not None and named[name].is_cpu else None
 

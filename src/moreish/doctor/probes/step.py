@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from moreish.doctor.evidence import Update
 
 _MAX_VALUES = 8192  # of one parameter that are kept to measure its change
+_MIN_VALUES = 8
 
 
 class StepProbe:
@@ -25,7 +26,7 @@ class StepProbe:
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         self._optimizer = optimizer
         self._named = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        self._smallest = smallest(self._named)
+        self._smallest = smallest(self._named, optimizer)
         self._earlier: Tensor | None = None
         self._arrived: Tensor | None = None
         self._used: Tensor | None = None
@@ -130,9 +131,15 @@ class StepProbe:
         return 0.0, scale
 
 
-def smallest(named: dict[str, nn.Parameter]) -> str | None:
-    """Name of the parameter with the fewest values: nearest to the loss among equals, because it is the last."""
-    return min(reversed(named), key=lambda name: named[name].numel(), default=None)
+def smallest(named: dict[str, nn.Parameter], optimizer: torch.optim.Optimizer) -> str | None:
+    """Name of the parameter with the fewest values, of those that the optimiser holds; the last of equals.
+
+    With less than eight values it is taken only if there is no other: two small gradients are soon multiples of each
+    other.
+    """
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    names = [name for name in reversed(named) if id(named[name]) in held]
+    return min(names, key=lambda name: (named[name].numel() < _MIN_VALUES, named[name].numel()), default=None)
 
 
 def _sample(tensor: Tensor) -> Tensor:
