@@ -61,11 +61,13 @@ def _excess(model: nn.Module, nats: float, inputs: Tensor, targets: Tensor) -> N
 @torch.no_grad()
 def _constant(model: nn.Module, which: str, *_: Any) -> None:
     """Equal units: last hidden layer and what reads it ("last"), body and head ("body"), everything zero ("all")."""
-    value = 0.0 if which == "all" else 0.05
-    parameters = list(model.parameters()) if which == "all" else [p for p in model.head.parameters() if p.ndim >= 2]
-    parameters += _body_weights(model)[-1 if which == "last" else 0 :] if which != "all" else []
-    for p in parameters:
-        p.fill_(value)
+    weights = [p for p in model.head.parameters() if p.ndim >= 2]
+    weights += _body_weights(model)[-1 if which == "last" else 0 :]
+    for name, p in model.named_parameters():
+        if which == "all" or "bias" in name:
+            p.zero_()
+        elif any(p is weight for weight in weights):
+            p.fill_(0.05)
 
 
 def _slope(model: nn.Module, ratio: float, *_: Any) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 from moreish.corpus import bundled_names
 
 CONTEXT = 8
-NUM_VALIDATION, NUM_HONEST = 256, 1024
+NUM_VALIDATION = 1024
 Layout = Literal["windows", "sequences", "pictures", "numbers"]
 
 
@@ -47,7 +47,7 @@ def _from_text(name: str, ids: Tensor) -> Corpus:
             start = int(torch.randint(margin, room - n, (), generator=generator))
             starts = torch.arange(start, start + n)
         else:
-            starts = torch.randint(margin, room, (n,), generator=generator)
+            starts = margin + torch.randperm(room - margin, generator=generator)[:n]
         rows = starts[:, None] + torch.arange(CONTEXT)
         inputs, targets = stream[rows], stream[rows + offset]
         return inputs, targets if layout == "sequences" else targets[:, -1].clone()

@@ -6,14 +6,9 @@ planted. If the finding is wrong, the wrong thing is changed, and the lost loss 
 
 from collections.abc import Callable
 
-from benchmarks.doctor.architectures import ARCHITECTURES
 from benchmarks.doctor.setting import Setting
 
 Remedy = Callable[[Setting], Setting]
-
-
-def _usual(setting: Setting) -> float:
-    return ARCHITECTURES[setting.architecture].learning_rate
 
 
 def _draw_again(setting: Setting) -> Setting:
@@ -43,7 +38,7 @@ def _rate(factor: float) -> Remedy:
     return lambda s: s.having(learning_rate=s.learning_rate * factor, bursts=1.0, fast_factor=1.0)
 
 
-REMEDIES: dict[str, Remedy] = {
+REMEDIES: dict[str, Remedy | tuple[Remedy, ...]] = {
     "initial-loss": lambda s: s.dropping("initial", "excess").adding("initial", scale_head=0.1),
     "symmetric-units": _draw_again,
     "saturated-tanh": _draw_again,
@@ -64,8 +59,8 @@ REMEDIES: dict[str, Remedy] = {
     "trained-in-eval-mode": lambda s: s.having(eval_from=None),
     "dropout-in-evaluation": lambda s: s.dropping("wiring", "always_drop"),
     "gradients-not-cleared": lambda s: s.having(clear_every=1),
-    "rate-too-high": _rate(0.1),
-    "rate-too-low": _rate(1000.0),
+    "rate-too-high": (_rate(0.1), _rate(0.01)),
+    "rate-too-low": (_rate(1000.0), _rate(10_000.0)),
     "weight-decay": lambda s: s.having(weight_decay=0.0),
     "clipping-binds": lambda s: s.having(clip=None),
     "schedule-not-applied": lambda s: s.having(is_schedule_stepped=True),
@@ -87,10 +82,10 @@ REMEDIES: dict[str, Remedy] = {
     "overfitting": lambda s: s.having(num_train=max(s.num_train, 16384), duplicates=0.0),
     "underfitting": lambda s: s.dropping("options", "width"),
 }
-"""Name of a finding → what to do about it. The rate that `rate-too-high` proposes is the doctor's: a tenth."""
+"""Name of a finding → what to do about it; or several things, of which one tries each and keeps what is best."""
 
 
-def remedied(setting: Setting, finding: str) -> Setting:
-    """The setting after the remedy of a finding; unchanged where there is none."""
-    remedy = REMEDIES.get(finding)
-    return setting if remedy is None else remedy(setting)
+def remedied(setting: Setting, finding: str) -> tuple[Setting, ...]:
+    """The settings after the remedy of a finding; the setting itself where there is none."""
+    remedy = REMEDIES.get(finding, lambda unchanged: unchanged)
+    return tuple(one(setting) for one in (remedy if isinstance(remedy, tuple) else (remedy,)))

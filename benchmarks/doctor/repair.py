@@ -22,19 +22,24 @@ def is_repairable(case: Case, verdicts: dict[str, Verdict]) -> bool:
     return is_harmful(case.setting, run_.bounded, twin.bounded)
 
 
-def chosen(case: Case, verdicts: dict[str, Verdict]) -> Setting:
-    """The setting after the remedy of what was named first; as it is where nothing was."""
+def chosen(case: Case, verdicts: dict[str, Verdict]) -> tuple[Setting, ...]:
+    """The settings after the remedy of what was named first; as it is where nothing was."""
     first = verdicts[case.setting.key].first
-    return case.setting if first is None else remedied(case.setting, first)
+    return (case.setting,) if first is None else remedied(case.setting, first)
 
 
-def by_lot(case: Case) -> Setting:
-    """The setting after a remedy drawn from the same table."""
+def by_lot(case: Case) -> tuple[Setting, ...]:
+    """The settings after a remedy drawn from the same table."""
     return remedied(case.setting, random.Random(case.setting.key).choice(sorted(REMEDIES)))
 
 
-def is_restored(case: Case, loss: float, verdicts: dict[str, Verdict]) -> bool:
-    """Whether at least 80% of the lost loss came back."""
+def is_restored(
+    case: Case, tried: tuple[Setting, ...], known: dict[str, float], verdicts: dict[str, Verdict]
+) -> bool | None:
+    """Whether at least 80% of the lost loss came back with the best of the settings; None if one was not trained."""
+    if not all(setting.key in known for setting in tried):
+        return None
+    loss = min(known[setting.key] for setting in tried)
     run_, twin = verdicts[case.setting.key], verdicts[case.twin.key]
     return run_.bounded - min(loss, run_.chance) >= RESTORED * (run_.bounded - twin.bounded)
 
@@ -45,7 +50,7 @@ def repair(cases: list[Case], verdicts: dict[str, Verdict], directory: Path, pro
         setting.key: setting
         for case in cases
         if is_repairable(case, verdicts)
-        for setting in (chosen(case, verdicts), by_lot(case))
+        for setting in (*chosen(case, verdicts), *by_lot(case))
     }
     known = losses(directory, verdicts)
     missing = [setting for key, setting in todo.items() if key not in known]

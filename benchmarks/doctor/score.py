@@ -58,9 +58,10 @@ def table(
     false = sum(verdicts[case.setting.key].first is not None for case in hard)
     twin_alarms = sum(verdicts[key].first is not None for key in twins)
     repairable = [case for case in kept if is_repairable(case, verdicts)]
-    tried = [case for case in repairable if {chosen(case, verdicts).key, by_lot(case).key} <= repaired.keys()]
-    restored = sum(is_restored(case, repaired[chosen(case, verdicts).key], verdicts) for case in tried)
-    luck = sum(is_restored(case, repaired[by_lot(case).key], verdicts) for case in tried)
+    results = [is_restored(case, chosen(case, verdicts), repaired, verdicts) for case in repairable]
+    restored = [result for result in results if result is not None]
+    results = [is_restored(case, by_lot(case), repaired, verdicts) for case in repairable]
+    by_luck = [result for result in results if result is not None]
     kinds = len({case.fault.name for case in kept})
     print(f"\n{name}: {len(every):,} faulty trainings, {len(kept):,} kept, of {kinds} kinds")
     print("| figure | share (of; 95% interval) |\n|---|---|")
@@ -72,8 +73,8 @@ def table(
         ("alarms in hard healthy trainings", false, len(hard)),
         ("alarms in healthy twins", twin_alarms, len(twins)),
         ("alarms in null trainings", sum(verdicts[case.setting.key].first is not None for case in null), len(null)),
-        ("80% of the loss restored, remedy of the first finding", restored, len(tried)),
-        ("80% of the loss restored, random remedy", luck, len(tried)),
+        ("80% of the loss restored, remedy of the first finding", sum(restored), len(restored)),
+        ("80% of the loss restored, random remedy", sum(by_luck), len(by_luck)),
     ]
     for title, successes, trials in rows:
         print(f"| {title} | {share(successes, trials)} |")
@@ -131,10 +132,10 @@ def misses(
     print("\nRemedies that did not restore the loss (fault, severity, architecture, finding):")
     failed: Counter[str] = Counter()
     for case in every:
-        if is_kept(case, verdicts) and is_repairable(case, verdicts):
-            key = chosen(case, verdicts).key
-            if key in repaired and not is_restored(case, repaired[key], verdicts):
-                first = verdicts[case.setting.key].first or "nothing"
-                failed[f"{case.fault.name}, {case.severity}, {case.setting.architecture}: {first}"] += 1
+        if not is_kept(case, verdicts) or not is_repairable(case, verdicts):
+            continue
+        if is_restored(case, chosen(case, verdicts), repaired, verdicts) is False:
+            first = verdicts[case.setting.key].first or "nothing"
+            failed[f"{case.fault.name}, {case.severity}, {case.setting.architecture}: {first}"] += 1
     for name, count in sorted(failed.items()):
         print(f"  {name}; {count}")

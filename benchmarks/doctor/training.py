@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from benchmarks.doctor.alterations import INITIAL, WIRING, parameters_of
 from benchmarks.doctor.architectures import ARCHITECTURES
-from benchmarks.doctor.corpora import NUM_HONEST, NUM_VALIDATION, corpus
+from benchmarks.doctor.corpora import NUM_VALIDATION, corpus
 from benchmarks.doctor.setting import Setting
 from torch import Tensor, nn
 
@@ -98,7 +98,7 @@ def make_data(setting: Setting) -> Data:
     if setting.broken:
         x = x.clone()
         x.view(len(x), -1)[torch.rand(len(x), generator=generator) < setting.broken, 0] = math.nan
-    return Data((x, y), validation, draw(NUM_HONEST, "validation", 1, 2))
+    return Data((x, y), validation, draw(NUM_VALIDATION, "validation", 1, 2))
 
 
 def _dealt_out(y: Tensor, share: float, generator: torch.Generator) -> Tensor:
@@ -193,11 +193,11 @@ def _train(
         if step % setting.evaluate_every == 0:
             model.train(not setting.is_evaluated_right)
             with torch.no_grad():
-                model(data.validation[0])
+                model(data.validation[0][:64])
         model.train(setting.eval_from is None or step < setting.eval_from)
         if setting.strange_passes_every and step % setting.strange_passes_every == 0:
             with torch.no_grad():
-                model(torch.zeros_like(data.validation[0]))
+                model(torch.zeros_like(data.validation[0][:64]))
         if setting.bursts != 1:
             for group, rate in zip(optimizer.param_groups, usual, strict=True):
                 group["lr"] = rate * (setting.bursts if step % 25 == 24 else 1)

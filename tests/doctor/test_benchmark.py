@@ -9,7 +9,7 @@ from benchmarks.doctor.faults import FAULTS, Case, cases, is_harmful
 from benchmarks.doctor.healthy import HARD, hard_cases
 from benchmarks.doctor.intervals import clopper_pearson
 from benchmarks.doctor.record import record
-from benchmarks.doctor.remedies import REMEDIES
+from benchmarks.doctor.remedies import remedied
 from benchmarks.doctor.repair import by_lot, chosen, is_repairable, is_restored, losses, repair
 from benchmarks.doctor.setting import healthy
 from benchmarks.doctor.verdicts import judge_all
@@ -27,11 +27,13 @@ def test_a_fault_is_recorded_named_and_mended_and_its_healthy_twin_is_left_in_pe
     assert (faulty.first, well.names, faulty.error) == ("softmax-twice", (), None)
     assert is_harmful(case.setting, faulty.loss, well.loss)
     assert is_repairable(case, verdicts)
-    assert chosen(case, verdicts) == twin
+    assert chosen(case, verdicts) == (twin,)
+    assert is_restored(case, by_lot(case), {}, verdicts) is None
     repair([case], verdicts, tmp_path, processes=1)
-    assert is_restored(case, losses(tmp_path, verdicts)[twin.key], verdicts)
-    assert by_lot(case).key in losses(tmp_path, verdicts)
-    assert not is_restored(case, faulty.loss, verdicts)
+    known = losses(tmp_path, verdicts)
+    assert is_restored(case, chosen(case, verdicts), known, verdicts)
+    assert is_restored(case, by_lot(case), known, verdicts) is not None
+    assert not is_restored(case, (case.setting,), known, verdicts)
 
 
 def test_what_is_recorded_is_not_done_again_and_a_torn_end_is_cut_off(tmp_path: Path) -> None:
@@ -64,7 +66,7 @@ def test_a_planted_fault_is_mended_by_the_remedy_of_its_finding() -> None:
     names = {check.name for check in ALL_CHECKS}
     for case in cases(1):
         expected = [name for name in case.fault.expected if name in names]
-        assert not expected or any(REMEDIES[name](case.setting) != case.setting for name in expected)
+        assert not expected or any(case.setting not in remedied(case.setting, name) for name in expected)
 
 
 @pytest.mark.parametrize(  # Clopper & Pearson by the closed forms for no success, and Johnson & Kotz's table
