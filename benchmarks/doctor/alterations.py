@@ -164,6 +164,12 @@ def _peek(h: Tensor, places: int) -> Tensor:
     return torch.cat((h[:, :-places] + h[:, places:], h[:, -places:]), 1)
 
 
+def _logarithm(h: Tensor, share: float) -> Tensor:
+    """The logarithm of some of the units; after a ReLU, often of zero."""
+    count = max(round(share * h.shape[-1]), 1)
+    return torch.cat((h[..., :count].log(), h[..., count:]), -1)
+
+
 def _after(where: str, change: Callable[[Tensor, Any], Tensor]) -> Callable[[nn.Module, Any], None]:
     """A change of what comes out of a part of the model; the amount may name the part."""
 
@@ -193,7 +199,7 @@ WIRING: dict[str, Callable[[nn.Module, Any], None]] = {
     "activate_output": _after(
         "head", lambda out, name: getattr(torch, name)(out, *([-1] if name == "softmax" else []))
     ),
-    "power": _after("body", lambda out, exponent: out**exponent),
+    "log": _after("body", _logarithm),
     "scale_output": _after("head", lambda out, factor: out * factor),
 }
 """Each is called with the model and an amount, and installs a hook."""

@@ -127,7 +127,7 @@ FAULTS: tuple[Fault, ...] = (
           fields(schedule="warmup", is_schedule_stepped=False, schedule_start=lambda _, start: start),
           (0.05, 0.01, 0.001), ("mlp", "cnn", "lstm", "gru", "mixer"), by_construction=True),
     Fault("bursts of the rate", ("spikes", "rate-too-high"), field("bursts"), (30.0, 100.0, 300.0),
-          ("mlp", "regressor", "lstm", "gru", "tanhnet")),
+          ("mlp", "regressor", "lstm", "gru", "tanhnet"), base=lambda s, _: s.having(steps=240)),
     Fault("attention trained too fast", ("attention-collapse", "attention-scale", "rate-too-high"),
           fields(fast="attention", fast_factor=lambda _, factor: factor), (30.0, 100.0, 300.0), ("gpt", "llama")),
     # Loss
@@ -141,7 +141,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault("loss summed", ("loss-summed",), fields(loss="sum"), (8, 32, 128),
           ("mlp", "regressor", "lstm", "gpt", "gru", "tanhnet"), by_construction=True,
           base=lambda s, batch: s.having(batch=batch)),
-    Fault("root of zero", ("not-finite",), wiring("power"), (0.9, 0.5, 0.25), ("deep", "regressor", "cnn", "rescnn")),
+    Fault("logarithm of zero", ("not-finite",), wiring("log"), (0.05, 0.3, 1.0),
+          ("deep", "regressor", "cnn", "rescnn")),
     Fault("attention that sees nothing", ("not-finite",), option("ahead"), (-1, -2, -3), ("gpt", "llama")),
     Fault("inputs that are not numbers", ("not-finite",), field("broken"), (0.003, 0.01, 0.1),
           ("regressor", "cnn", "rescnn", "tanhnet")),

@@ -80,5 +80,5 @@ def null_cases(number: int = NUM_NULL) -> Iterator[HealthyCase]:
     """Short trainings of every architecture in turn, each with a seed of its own."""
     names = list(ARCHITECTURES)
     for index in range(number):
-        setting = healthy(names[index % len(names)], 1000 + index, steps=60, num_train=1024, examined=64)
+        setting = healthy(names[index % len(names)], 1000 + index, steps=52, num_train=1024, examined=64)
         yield HealthyCase(setting.architecture, setting)

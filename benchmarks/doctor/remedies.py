@@ -26,8 +26,8 @@ def _plain_loss(setting: Setting) -> Setting:
 
 
 def _finite(setting: Setting) -> Setting:
-    """No root of zero, no row without anything, no NaN in the data; where none is the matter, a tenth of the rate."""
-    mended = setting.dropping("wiring", "power").having(broken=0.0)
+    """No logarithm of zero, no row without anything, no NaN in the data; failing these, a tenth of the rate."""
+    mended = setting.dropping("wiring", "log").having(broken=0.0)
     if dict(setting.options).get("ahead", 0) < 0:
         mended = mended.dropping("options", "ahead")
     return setting.having(learning_rate=setting.learning_rate / 10) if mended == setting else mended

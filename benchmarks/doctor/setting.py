@@ -23,7 +23,7 @@ class Setting:
         clip: largest norm of the gradient.
         schedule: "constant", "warmup" from `schedule_start` times the rate, "cosine" or "restarts".
         is_schedule_stepped: whether the loop calls the scheduler.
-        bursts: factor on the rate in every 25th step.
+        bursts: factor on the rate in every hundredth step.
         left_out: part of the model that the optimiser does not hold.
         resting: part of the model whose group has learning rate zero.
         fast: part of the model whose group has a rate `fast_factor` times as high.
@@ -114,5 +114,5 @@ def healthy(architecture: str, seed: int = 0, **changes: Any) -> Setting:
     if spec.layout == "windows":  # one prediction an example instead of eight
         base = base.having(batch=64, num_train=16384)
     if spec.layout == "sequences":  # eight predictions an example instead of one
-        base = base.having(examined=128)
+        base = base.having(batch=16, examined=128)
     return base.having(**changes)

@@ -134,7 +134,7 @@ def make_optimizer(setting: Setting, model: nn.Module) -> tuple[torch.optim.Opti
         groups.append({"params": chosen, "lr": setting.learning_rate * factor})
     groups.append({"params": [p for p in model.parameters() if id(p) not in taken]})
     if setting.optimizer == "adamw":
-        kind, given = torch.optim.AdamW, {}
+        kind, given = torch.optim.AdamW, {"fused": True}
     else:
         kind, given = torch.optim.SGD, {"momentum": 0.9 if setting.optimizer == "momentum" else 0.0}
     optimizer = kind(groups, lr=setting.learning_rate, weight_decay=setting.weight_decay, **given)
@@ -200,7 +200,7 @@ def _train(
                 model(torch.zeros_like(data.validation[0][:64]))
         if setting.bursts != 1:
             for group, rate in zip(optimizer.param_groups, usual, strict=True):
-                group["lr"] = rate * (setting.bursts if step % 25 == 24 else 1)
+                group["lr"] = rate * (setting.bursts if step % 100 == 99 else 1)
         if setting.clear_every and step % setting.clear_every == 0:
             optimizer.zero_grad()
         chosen = next(rows)

@@ -27,14 +27,14 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "batch-norm-momentum": ("batch-norm-statistics",),
     "batch-norm-of-one": ("batch-norm-statistics", "dead-relu", "vanishing", "no-gradient"),
     "initial-loss": ("spikes",),
-    "saturated-tanh": ("vanishing", "rnn-forgets", "stuck-units", *_NOTHING_ARRIVES),
+    "saturated-tanh": ("vanishing", "rnn-forgets", "stuck-units", "rate-too-high", *_NOTHING_ARRIVES),
     "exploding": ("initial-loss", "saturated-tanh", "rate-too-high", "spikes", "attention-scale", "not-finite"),
     "attention-scale": ("initial-loss", "vanishing"),
     "rate-too-high": ("spikes", "dead-relu", "saturated-tanh", "underfitting", "clipping-binds", "attention-scale",
-                      "not-finite"),
+                      "not-finite", "stuck-units"),
     "weight-decay": ("underfitting", "rate-too-low", "vanishing"),
     "dead-relu": ("vanishing", "underfitting", "no-gradient", *_NOTHING_ARRIVES),
-    "stuck-units": ("vanishing", "underfitting", "no-gradient", *_NOTHING_ARRIVES),
+    "stuck-units": ("vanishing", "underfitting", "no-gradient", "rate-too-high", *_NOTHING_ARRIVES),
     "batch-norm-statistics": _NOTHING_ARRIVES,  # what reaches the output is looked at in evaluation mode
     "vanishing": ("underfitting", "rate-too-low", "rnn-forgets", "no-gradient"),
     "rate-too-low": ("underfitting", "inputs-ignored", "never-moves"),
@@ -48,6 +48,10 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
 
 EVENTS = ("not-finite", "spikes")
 """What happens at one step: it cannot explain what was seen before it."""
+AT_WORK = ("rate-too-high", "weight-decay", "gradients-not-cleared", "clipping-binds", "not-shuffled")
+"""What is at work from the first step on: it cannot explain what the untrained network shows."""
+UNTRAINED = ("initial-loss", "saturated-tanh", "stuck-units", "dead-relu", "exploding", "vanishing", "attention-scale")
+"""What the network shows by itself; other findings at step 0 tell of steps that were tried out."""
 
 _RANK = {name: number for number, name in enumerate(CONSEQUENCES)}
 
@@ -70,6 +74,8 @@ def explained_by(name: str, steps: Mapping[str, int]) -> tuple[str, ...]:
 
 def _explains(cause: str, name: str, steps: Mapping[str, int]) -> bool:
     if cause == name or name not in CONSEQUENCES.get(cause, ()):
+        return False
+    if cause in AT_WORK and name in UNTRAINED and steps[name] == 0:
         return False
     return cause not in EVENTS or steps[cause] <= steps[name]
 

@@ -50,7 +50,7 @@ def never_moves(evidence: Evidence, level: Level) -> Verdict:
 
 
 def evaluation_mode(evidence: Evidence, level: Level) -> Verdict:
-    """The model is in evaluation mode at the last steps looked at, so that dropout and batch norm do not train.
+    """The model is in evaluation mode at the last step looked at, so that dropout and batch norm do not train.
 
     Before training it may be in either; often it is training mode that is not come back to after an evaluation.
     """
@@ -61,7 +61,7 @@ def evaluation_mode(evidence: Evidence, level: Level) -> Verdict:
     since = next((n for n, look in enumerate(reversed(looks)) if look.in_training_mode), len(looks))
     if not looks:
         return NotExamined(name, "no step was looked at")
-    if since < min(2, len(looks)):
+    if since == 0:
         return []
     return [
         Finding(

@@ -1,0 +1,32 @@
+"""What explains what depends on what came first."""
+
+import pytest
+
+from moreish.doctor.causes import CONSEQUENCES, explained_by
+
+
+@pytest.mark.parametrize(
+    ("steps", "causes"),
+    [
+        ({"rate-too-high": 0, "not-finite": 7}, {"rate-too-high"}),  # it diverged
+        ({"not-finite": 0, "rate-too-high": 0}, {"not-finite"}),  # it never was a number
+        (
+            {"trained-in-eval-mode": 50, "not-finite": 30},
+            {"trained-in-eval-mode"},
+        ),  # a mode was there before it was seen
+        ({"rate-too-high": 0, "saturated-tanh": 0}, {"saturated-tanh"}),  # no step was taken yet
+        ({"rate-too-high": 50, "stuck-units": 50}, {"rate-too-high"}),
+        ({"dead-relu": 0, "output-ignores-input": 0, "no-gradient": 0}, {"dead-relu"}),
+    ],
+)
+def test_causes_are_told_from_consequences_by_their_steps(steps: dict[str, int], causes: set[str]) -> None:
+    assert {name for name in steps if not explained_by(name, steps)} == causes
+
+
+def test_no_set_of_findings_explains_itself_away() -> None:
+    names = sorted({*CONSEQUENCES, *(name for items in CONSEQUENCES.values() for name in items)})
+    for step in (0, 50):
+        for a in names:
+            for b in names:
+                steps = {a: step, b: 50}
+                assert any(not explained_by(name, steps) for name in steps)
