@@ -44,6 +44,12 @@ def relu_network() -> nn.Sequential:
     )  # fmt: skip
 
 
+def recurrent(cell: Any) -> nn.Module:
+    model = net.LSTM()
+    model.lstm = cell(16, 32, batch_first=True)
+    return model
+
+
 HARD_HEALTHY: dict[str, tuple[Any, Any, Any]] = {
     "sparse ReLU": (lambda: sparse(relu_network()), lambda: net.windows(512), F.cross_entropy),
     "a batch of four": (lambda: net.MLP(), lambda: net.windows(4), F.cross_entropy),
@@ -57,6 +63,10 @@ HARD_HEALTHY: dict[str, tuple[Any, Any, Any]] = {
                               nn.Dropout(0.8), nn.Linear(64, 27)),
         net.windows, F.cross_entropy,
     ),
+    "an RNN of one layer over 40 positions": (
+        lambda: recurrent(nn.RNN), lambda: net.sequences(64, 40), net.sequence_loss,
+    ),
+    "a GRU over 40 positions": (lambda: recurrent(nn.GRU), lambda: net.sequences(64, 40), net.sequence_loss),
     "log-probabilities and nll_loss": (
         lambda: nn.Sequential(net.MLP(), nn.LogSoftmax(-1)), net.windows, F.nll_loss,
     ),
@@ -127,6 +137,25 @@ def copied(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     return batch[0], batch[0][..., -1].clone() if batch[1].ndim == 1 else batch[0].clone()
 
 
+def forgetful(cell: str) -> nn.Module:
+    """Gates or weights that hold on to nothing."""
+    model = net.LSTM()
+    if cell == "lstm":
+        with torch.no_grad():
+            model.lstm.bias_ih_l0[32:64] -= 5.0
+        return model
+    model.lstm = getattr(nn, cell)(16, 32, batch_first=True)
+    with torch.no_grad():
+        model.lstm.weight_hh_l0.mul_(0.2)
+        if cell == "GRU":
+            model.lstm.bias_ih_l0[32:64] -= 5.0
+    return model
+
+
+def doubled(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    return batch[0].repeat(2, 1, 1, 1), batch[1].repeat(2)
+
+
 def two_ahead() -> tuple[Tensor, Tensor]:
     x, y = net.sequences(context=net.CONTEXT + 1)
     return x[:, :-1].contiguous(), y[:, 1:].contiguous()
@@ -168,6 +197,12 @@ FAULTS: dict[str, list[tuple[str, Any, Any, Any]]] = {
         ("gpt", lambda: net.GPT(), lambda: copied(net.sequences()), net.sequence_loss),
     ],
     "label-shifted": [("gpt", lambda: net.GPT(), two_ahead, net.sequence_loss)],
+    "rnn-forgets": [
+        ("lstm", lambda: forgetful("lstm"), net.sequences, net.sequence_loss),
+        ("rnn", lambda: forgetful("RNN"), net.sequences, net.sequence_loss),
+        ("gru", lambda: forgetful("GRU"), net.sequences, net.sequence_loss),
+    ],
+    "duplicates": [("cnn", lambda: net.CNN(), lambda: doubled(net.images(64)), F.cross_entropy)],
     "attention-scale": [("gpt", lambda: sharp(net.GPT(scaled=False)), net.sequences, net.sequence_loss)],
 }  # fmt: skip
 

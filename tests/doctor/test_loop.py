@@ -176,6 +176,36 @@ def test_strong_dropout_is_left_in_peace() -> None:
     assert watched((lambda: network, net.windows, F.cross_entropy), 400, batch=8).names == ()
 
 
+def attending(factor: float) -> Any:
+    """A GPT whose queries and keys start that many times as large."""
+
+    def make() -> nn.Module:
+        model = net.GPT()
+        for block in model.blocks:
+            with torch.no_grad():
+                block.attention.qkv.weight[:64] *= factor
+                block.attention.qkv.bias[:64] *= factor
+        return model
+
+    return (make, net.sequences, net.sequence_loss)
+
+
+def test_attention_that_is_even_to_the_last_digit_is_named() -> None:
+    assert watched(attending(0.0), 110).names[:1] == ("attention-collapse",)
+
+
+def test_attention_that_has_collapsed_is_named_and_explained_by_its_scale() -> None:
+    report = watched(attending(100.0), 110)
+    assert report.names[:1] == ("attention-scale",)
+    assert "attention-collapse" in report.findings[0].consequences
+
+
+def test_attention_that_grew_sharp_by_learning_is_left_in_peace() -> None:
+    report = watched("gpt", 250, lambda p: torch.optim.AdamW(p, 1e-2))
+    assert "attention-collapse" in report.examined
+    assert report.names == ()
+
+
 class Overflow(net.MLP):
     """One layer overflows when it is asked to."""
 

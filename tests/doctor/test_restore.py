@@ -93,3 +93,62 @@ def test_bad_input_is_one_clear_line(model: Any, batch: Any, loss_fn: Any, messa
     with pytest.raises(moreish.MoreishError, match=message) as error:
         moreish.diagnose(model, batch, loss_fn)
     assert "\n" not in str(error.value)
+
+
+def on_two_devices() -> nn.Module:
+    return nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3, device="meta"))
+
+
+class Quantised(nn.Linear):
+    """Stands for a quantised layer, whose classes live in a module of that name."""
+
+
+Quantised.__module__ = "torch.ao.nn.quantized.modules.linear"
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (nn.Tanh(), "has no parameters"),
+        (nn.LazyLinear(3), "is lazy"),
+        (on_two_devices(), "cpu and meta"),
+        (nn.Sequential(nn.Linear(3, 3), Quantised(3, 3)), "Module 1 is quantised"),
+        (torch.zeros(3), "expected a torch.nn.Module"),
+    ],
+)
+def test_what_cannot_be_examined_cannot_be_watched_either(model: Any, message: str) -> None:
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], 0.1)
+    for ask in (
+        lambda: moreish.Doctor(model, optimizer),
+        lambda: moreish.diagnose(model, (torch.ones(2, 3), torch.ones(2, 3)), F.mse_loss),
+    ):
+        with pytest.raises(moreish.MoreishError, match=message) as error:
+            ask()
+        assert "\n" not in str(error.value)
+
+
+class RaisingInEvaluation(net.MLP):
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            raise ValueError("only for training")
+        return super().forward(x)
+
+
+def test_a_model_that_raises_at_a_look_is_one_clear_line_and_left_as_it_was() -> None:
+    model = RaisingInEvaluation()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    x, y = net.windows(32)
+    before = {}
+    with (
+        pytest.raises(moreish.MoreishError, match="only for training"),
+        moreish.Doctor(model, optimizer, F.cross_entropy, (x, y)) as doctor,
+    ):
+        for _ in range(3):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            before = state(model, optimizer)
+            before["hooks"] = [(0, 0, 0) for _ in model.modules()]
+            doctor.step(loss, x, y)
+    assert state(model, optimizer) == before

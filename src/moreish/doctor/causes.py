@@ -29,10 +29,10 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "initial-loss": ("spikes",),
     "saturated-tanh": ("vanishing", "rnn-forgets", "stuck-units", "rate-too-high", *_NOTHING_ARRIVES),
     "exploding": ("initial-loss", "saturated-tanh", "rate-too-high", "spikes", "attention-scale", "not-finite"),
-    "attention-scale": ("initial-loss", "vanishing"),
+    "attention-scale": ("initial-loss", "vanishing", "attention-collapse"),
     "rate-too-high": ("spikes", "dead-relu", "saturated-tanh", "underfitting", "clipping-binds", "attention-scale",
-                      "not-finite", "stuck-units"),
-    "weight-decay": ("underfitting", "rate-too-low", "vanishing"),
+                      "not-finite", "stuck-units", "inputs-ignored", "attention-collapse"),
+    "weight-decay": ("underfitting", "rate-too-low", "vanishing", "exploding", "inputs-ignored", "dead-relu"),
     "dead-relu": ("vanishing", "underfitting", "no-gradient", *_NOTHING_ARRIVES),
     "stuck-units": ("vanishing", "underfitting", "no-gradient", "rate-too-high", *_NOTHING_ARRIVES),
     "batch-norm-statistics": _NOTHING_ARRIVES,  # what reaches the output is looked at in evaluation mode
@@ -44,6 +44,12 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "clipping-binds": ("underfitting", "rate-too-low"),
     "spikes": (),
     "split-overlap": (),
+    "rnn-forgets": ("underfitting",),
+    "attention-collapse": ("underfitting",),
+    "duplicates": ("overfitting",),
+    "inputs-ignored": ("underfitting",),
+    "underfitting": (),
+    "overfitting": (),
 }  # fmt: skip
 
 EVENTS = ("not-finite", "spikes")

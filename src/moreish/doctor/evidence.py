@@ -185,6 +185,7 @@ class Data:
         num_validation: validation examples that were looked up.
         num_chance_overlap: of them, those so common that they would recur in fresh data.
         context_repeats: share of training examples that stand in it more than once.
+        spread: nats of an example's input, if its places were independent: sum of the entropies of single places.
         label_runs: neighbouring minibatches, or examples, with the same label: observed number of pairs.
         label_pairs: pairs of neighbouring labels.
         label_same_chance: chance that two labels drawn at random agree.
@@ -197,9 +198,27 @@ class Data:
     num_validation: int = 0
     num_chance_overlap: int = 0
     context_repeats: float = 0.0
+    spread: float = 0.0
     label_runs: int = 0
     label_pairs: int = 0
     label_same_chance: float = 0.0
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a network has to beat: losses of simpler models on the examples of `train_losses`, nats.
+
+    Attributes:
+        kind: what the simplest model of the inputs is.
+        marginal: the labels alone, (n,).
+        losses: of that model, fitted on the half of the examples that does not hold the one measured, (n,).
+        num_fitted: examples in such a half.
+    """
+
+    kind: str
+    marginal: tuple[float, ...]
+    losses: tuple[float, ...]
+    num_fitted: int
 
 
 @dataclass(frozen=True)
@@ -208,6 +227,7 @@ class Branch:
 
     Attributes:
         factor: of the learning rate.
+        decay: factor of the weight decay.
         losses: per example before, and after the steps, on examples that the steps did not use, (n,) each.
         is_finite: whether every loss was.
     """
@@ -216,6 +236,7 @@ class Branch:
     before: tuple[float, ...]
     after: tuple[float, ...]
     is_finite: bool
+    decay: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -225,6 +246,20 @@ class Rates:
     learning_rate: float
     num_steps: int
     branches: tuple[Branch, ...]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """How much the last prediction depends on each position of the input.
+
+    Attributes:
+        cell: name of the first recurrent module.
+        gradients: norm of the gradient of the last position's loss with respect to the input at each position, in
+            groups of examples, (T, G).
+    """
+
+    cell: str
+    gradients: tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -263,6 +298,7 @@ class Look:
     norms: tuple[BatchNorm, ...] | None = None
     updates: tuple[Update, ...] | None = None
     rates: Rates | None = None
+    memory: Memory | None = None
     train_losses: tuple[float, ...] | None = None
     validation_losses: tuple[float, ...] | None = None
     in_training_mode: bool | None = None
@@ -286,10 +322,11 @@ class NotFinite:
 
 @dataclass(frozen=True)
 class Minibatch:
-    """Labels of one minibatch: one an example, the last where it has several, at most 64."""
+    """One minibatch: how many examples, and their labels: one of each, the last where it has several, at most 64."""
 
     step: int
     labels: tuple[float, ...]
+    num_examples: int
 
 
 @dataclass(frozen=True)
@@ -335,6 +372,7 @@ class Evidence:
     history: History | None = None
     missing: dict[str, str] = field(default_factory=dict)
     optimizer: str | None = None
+    reference: Reference | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; read it back with `from_dict`."""

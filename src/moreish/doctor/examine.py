@@ -11,6 +11,7 @@ from moreish.doctor.finding import NO_HISTORY, Report
 from moreish.doctor.judge import judge
 from moreish.doctor.probes.coupling import UnclearError, measure_coupling
 from moreish.doctor.probes.data import measure_data
+from moreish.doctor.probes.memory import measure_memory
 from moreish.doctor.probes.norms import measure_norms
 from moreish.doctor.probes.parameters import measure_parameters
 from moreish.doctor.probes.predictions import measure_loss
@@ -47,7 +48,8 @@ def collect(
 ) -> Evidence:
     """What `diagnose` measures, without a verdict; arguments and errors as there."""
     subject = make_subject(model, batch, loss_fn)
-    missing = {"history": NO_HISTORY, "updates": NO_HISTORY, "validation_losses": NO_HISTORY}
+    unseen = ("history", "updates", "reference", "train_losses", "validation_losses")
+    missing: dict[str, str] = {section: NO_HISTORY for section in unseen}  # noqa: C420
     with untouched(model, optimizer), torch.enable_grad():
         torch.manual_seed(0)
         if not model.training:
@@ -73,6 +75,7 @@ def look_before_training(
         rates = _tried("rates", missing, lambda: measure_rates(*minibatches(subject), optimizer))
     with _without_dropout(model):
         parameters = _tried("parameters", missing, lambda: measure_parameters(subject, optimizer, trace.feeds))
+    memory = _tried("memory", missing, lambda: measure_memory(subject))
     coupling = _tried("coupling", missing, lambda: measure_coupling(subject))
     return Look(
         step=step,
@@ -82,6 +85,7 @@ def look_before_training(
         coupling=coupling,
         norms=norms,
         rates=rates,
+        memory=memory,
         in_training_mode=True,
     )
 

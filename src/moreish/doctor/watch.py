@@ -1,18 +1,22 @@
 """`Doctor`: look on while somebody else's loop trains, at steps that grow apart, and change nothing."""
 
 from contextlib import ExitStack
+from statistics import median
 from types import TracebackType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from moreish.doctor.evidence import Evidence, History, Look, Minibatch
+from moreish.doctor.checks import decay
+from moreish.doctor.evidence import Data, Evidence, History, Look, Minibatch, Rates, Reference, Update
 from moreish.doctor.finding import Report
 from moreish.doctor.judge import judge
 from moreish.doctor.probes.data import labels_of, measure_data
 from moreish.doctor.probes.passes import Passes
 from moreish.doctor.probes.predictions import per_example_losses
+from moreish.doctor.probes.rates import FACTORS, measure_rates, minibatches
+from moreish.doctor.probes.reference import measure_reference
 from moreish.doctor.probes.schedule import has_scheduler, scheduler_steps
 from moreish.doctor.probes.step import StepProbe
 from moreish.doctor.probes.trace import Trace, tracing
@@ -21,6 +25,8 @@ from moreish.doctor.subject import LossFunction, Subject, check_model, first_ten
 
 _FIRST, _GROWTH = 50, 2
 _MAX_EXAMPLES = 256  # of train and of validation that a look evaluates
+_MAX_BRANCHINGS, _BRANCH_STEPS = 3, 16
+_STALL = 0.02  # relative fall of the loss below which it may be worth asking why
 _PENDING = 1024  # losses on an accelerator that are fetched together
 _BEFORE_ONLY = "it is measured before training: use moreish.diagnose"
 
@@ -72,7 +78,10 @@ class Doctor:
             self._subjects = {
                 name: _few(make_subject(model, pair, loss_fn)) for name, pair in given.items() if pair is not None
             }
-        self._data: Any = None if train is None else measure_data(train, validation)
+        self._given: tuple[Any, Any] = train, validation
+        self._data: Data | None = None
+        self._reference: Reference | str = "it needs loss_fn and train"
+        self._num_branchings: int = 0
         self._losses: list[float] = []
         self._pending: list[Tensor] = []
         self._rates: list[tuple[int, float]] = []
@@ -153,17 +162,18 @@ class Doctor:
 
     def _note_labels(self, inputs: Any, targets: Any) -> None:
         self._next_labels = self._number + max(1, self._number // 4)
-        if inputs is not None and targets is not None:
-            labels = labels_of(targets, first_tensor(inputs).shape[0])
-            if labels:
-                self._minibatches.append(Minibatch(self._number, labels))
+        if inputs is not None:
+            n = first_tensor(inputs).shape[0]
+            self._minibatches.append(Minibatch(self._number, labels_of(targets, n), n))
 
     def _look(self, probe: StepProbe) -> Look:
         self._rates.append((self._number, float(self._optimizer.param_groups[0]["lr"])))
+        updates = probe.updates()
         return Look(
             step=self._number,
             sites=None if self._trace is None else self._trace.sites(),
-            updates=probe.updates(),
+            updates=updates,
+            rates=self._branched(updates or ()),
             train_losses=self._evaluate("train"),
             validation_losses=self._evaluate("validation"),
             in_training_mode=self._model.training,
@@ -179,9 +189,40 @@ class Doctor:
             losses = per_example_losses(subject.forward(), subject)
         return None if losses is None else tuple(losses.double().tolist())
 
+    def _branched(self, updates: tuple[Update, ...]) -> Rates | None:
+        """Branches from here, where something speaks against the rate or the decay: they cost as much as some steps."""
+        subject = self._subjects.get("train")
+        if subject is None or self._num_branchings >= _MAX_BRANCHINGS or self._number < 100:
+            return None
+        is_pulled = max((update.decay for update in updates), default=0.0) > decay.SHARE
+        self._fetch()
+        if not is_pulled and not _has_stalled(self._losses):
+            return None
+        self._num_branchings += 1
+        factors = (1.0,) if is_pulled else FACTORS
+        with untouched(self._model, values=False), self._passes.away(), torch.enable_grad():
+            self._model.train()
+            try:
+                batches, held_out = minibatches(subject, _BRANCH_STEPS)
+                rates = measure_rates(batches, held_out, self._optimizer, factors, (0.0,) if is_pulled else ())
+            except Exception:  # nobody's training fails for the doctor's sake
+                return None
+        return None if isinstance(rates, str) else rates
+
+    def _know_data(self) -> None:
+        """What can be said of the data alone: once, and only when somebody asks."""
+        train, validation = self._given
+        if train is None or self._data is not None:
+            return
+        self._data = measure_data(train, validation)
+        if "train" in self._subjects:
+            n = first_tensor(train[0]).shape[0]
+            self._reference = measure_reference(train, _chosen(n))
+
     def evidence(self) -> Evidence:
         """What was recorded so far."""
         self._fetch()
+        self._know_data()
         is_seen = self._pass_hooks is not None
         history = History(
             losses=tuple(self._losses),
@@ -196,11 +237,17 @@ class Doctor:
             noisy_modules=self._passes.noisy,
             minibatches=tuple(self._minibatches),
         )
-        missing = dict.fromkeys(("loss", "parameters", "coupling", "norms", "rates"), _BEFORE_ONLY)
+        missing = dict.fromkeys(("loss", "parameters", "coupling", "norms", "memory"), _BEFORE_ONLY)
         missing |= {"data": "it needs train", "sites": f"the first look is at step {self._next}"}
         missing["updates"] = missing["in_training_mode"] = missing["sites"]
         missing["train_losses"] = missing["validation_losses"] = "it needs loss_fn, train and validation, and a look"
-        return Evidence(tuple(self._looks), self._data, history, missing, type(self._optimizer).__name__)
+        if isinstance(self._reference, str):
+            missing["reference"] = self._reference
+        missing["rates"] = (
+            "branches are made only where the loss has stalled or decay is strong, with loss_fn and train"
+        )
+        reference = None if isinstance(self._reference, str) else self._reference
+        return Evidence(tuple(self._looks), self._data, history, missing, type(self._optimizer).__name__, reference)
 
     def report(self) -> Report:
         """Judge what was recorded so far."""
@@ -210,4 +257,16 @@ class Doctor:
 def _few(subject: Subject) -> Subject:
     """An even choice of the examples, so that a look is cheap however many there are."""
     n = subject.num_examples
-    return subject if n <= _MAX_EXAMPLES else subject.selected(torch.linspace(0, n - 1, _MAX_EXAMPLES).long())
+    return subject if n <= _MAX_EXAMPLES else subject.selected(_chosen(n))
+
+
+def _chosen(n: int) -> Tensor:
+    """Which of n examples looks evaluate."""
+    return torch.arange(n) if n <= _MAX_EXAMPLES else torch.linspace(0, n - 1, _MAX_EXAMPLES).long()
+
+
+def _has_stalled(losses: list[float]) -> bool:
+    """Whether the loss hardly fell, or rose, from the second quarter of the steps to the last."""
+    quarter = len(losses) // 4
+    earlier, later = median(losses[quarter : 2 * quarter]), median(losses[-quarter:])
+    return not later < (1 - _STALL) * earlier

@@ -1,6 +1,19 @@
 """The checks, one family a file: pure functions of evidence, each with the name and the source of what it finds."""
 
-from moreish.doctor.checks import depth, initialisation, leaks, loop, loss, norms, parameters, rate, training, units
+from moreish.doctor.checks import (
+    decay,
+    depth,
+    fit,
+    initialisation,
+    leaks,
+    loop,
+    loss,
+    norms,
+    parameters,
+    rate,
+    training,
+    units,
+)
 from moreish.doctor.checks.check import Check, NotApplicable
 
 ALL_CHECKS: tuple[Check, ...] = (
@@ -12,8 +25,10 @@ ALL_CHECKS: tuple[Check, ...] = (
     *norms.CHECKS,
     *leaks.CHECKS,
     *rate.CHECKS,
+    *decay.CHECKS,
     *training.CHECKS,
     *loop.CHECKS,
+    *fit.CHECKS,
 )
 
 __all__ = ["ALL_CHECKS", "Check", "NotApplicable"]

@@ -5,12 +5,16 @@ from itertools import pairwise
 
 from moreish.doctor.checks.check import Check, NotApplicable, Verdict
 from moreish.doctor.evidence import Evidence, Site
-from moreish.doctor.finding import Finding, Measurement
-from moreish.doctor.significance import Level, mean_above
+from moreish.doctor.finding import Finding, Measurement, NotExamined
+from moreish.doctor.significance import Level, mean_above, mean_below
 
 FACTOR = 100.0
 """From the first layer to the last; less is made good by any optimiser that adapts its steps."""
 MIN_LAYERS = 4
+USUAL, FORGETS = 0.55, 0.25
+"""Share of the gradient that PyTorch's cells keep from position to position at the start; and where it matters."""
+MIN_ORDER = 0.7
+"""Kendall's τ between depth and size."""
 MIN_PER_LAYER = 1.6
 """Geometric mean change from one layer to the next, so that one odd layer does not make a trend."""
 
@@ -35,13 +39,13 @@ def _trend(evidence: Evidence, level: Level, name: str, sign: int) -> Verdict:
             continue
         seen = True
         # Gradients travel backwards: they vanish where the first layer's is smaller than the last one's.
-        for what, ratios, per_layer in (
+        for what, ratios, per_layer, order in (
             ("activations, last layer over first", *_ratios([s.rms for s in layers])),
             ("gradients, first layer over last", *_ratios([s.gradient for s in layers][::-1])),
         ):
             allowed = level.each(2, number)
             p = mean_above([sign * ratio for ratio in ratios], math.log(FACTOR))
-            if p < allowed and sign * per_layer > math.log(MIN_PER_LAYER):
+            if p < allowed and sign * per_layer > math.log(MIN_PER_LAYER) and sign * order > MIN_ORDER:
                 value = math.exp(sum(ratios) / len(ratios))
                 bound = FACTOR**sign
                 measurement = Measurement(
@@ -54,15 +58,19 @@ def _trend(evidence: Evidence, level: Level, name: str, sign: int) -> Verdict:
     return NotApplicable(f"{few} hidden layers that follow one another; a trend needs {MIN_LAYERS}")
 
 
-def _ratios(values: list[tuple[float, ...]]) -> tuple[list[float], float]:
-    """ln(last/first) in each group of examples; and the typical change from layer to layer (median)."""
+def _ratios(values: list[tuple[float, ...]]) -> tuple[list[float], float, float]:
+    """ln(last/first) in each group of examples; the typical change from layer to layer (median); Kendall's τ of them.
+
+    Layers inside residual branches do not follow one upon the other; they go up and down.
+    """
     usable = [groups for groups in values if groups and all(value > 0 and math.isfinite(value) for value in groups)]
     if len(usable) < MIN_LAYERS or len({len(groups) for groups in usable}) > 1:
-        return [], 0.0
+        return [], 0.0, 0.0
     ratios = [math.log(last / first) for first, last in zip(usable[0], usable[-1], strict=True)]
     means = [sum(math.log(value) for value in groups) / len(groups) for groups in usable]
     changes = sorted(b - a for a, b in pairwise(means))
-    return ratios, changes[len(changes) // 2]
+    pairs = [(b > a) - (b < a) for i, a in enumerate(means) for b in means[i + 1 :]]
+    return ratios, changes[len(changes) // 2], sum(pairs) / len(pairs)
 
 
 def _finding(name: str, step: int, measurement: Measurement, layers: list[Site], per_layer: float) -> Finding:
@@ -81,7 +89,41 @@ def _finding(name: str, step: int, measurement: Measurement, layers: list[Site],
     )  # fmt: skip
 
 
+def rnn_forgets(evidence: Evidence, level: Level) -> Verdict:
+    """The gradient of the last prediction dies within the window, from step to step far faster than in a usual cell."""
+    seen = [(look, look.memory) for look in evidence.looks if look.memory is not None]
+    if not seen:
+        why = evidence.missing.get("memory", "no pass was made for it")
+        return NotApplicable(why) if why.startswith("no recurrent cell") else NotExamined("rnn-forgets", why)
+    found = []
+    for number, (look, memory) in enumerate(seen, 1):
+        # From the last position but one back to the middle of the window: further back it may be zero altogether.
+        first, last = memory.gradients[len(memory.gradients) // 2], memory.gradients[-2]
+        num_steps = len(memory.gradients) - 2 - len(memory.gradients) // 2
+        decays = [math.log(max(a, 1e-30) / b) / num_steps for a, b in zip(first, last, strict=True) if b > 0 and a == a]
+        allowed = level.each(1, number)
+        p = mean_below(decays, math.log(FORGETS))
+        if p < allowed:
+            kept = math.exp(sum(decays) / len(decays))
+            window = len(memory.gradients)
+            found.append(
+                Finding(
+                    "rnn-forgets", "major", memory.cell, look.step,
+                    Measurement("share of the gradient that is left after one more position back", kept, USUAL, FORGETS,
+                                p, allowed, len(decays), {"positions": window}),
+                    f"Going back through time, each position keeps {kept:.2g} of the gradient, so that the last "
+                    f"prediction of {window} positions learns from the last few alone.",
+                    "Initialise the recurrent weights orthogonally, and an LSTM's forget gate with bias 1; avoid "
+                    "saturated gates and cells.",
+                    "Bengio, Simard & Frasconi 1994, IEEE Transactions on Neural Networks 5(2); Pascanu, Mikolov & "
+                    "Bengio 2013, arXiv:1211.5063; Jozefowicz et al. 2015, ICML (forget gate bias)",
+                )
+            )  # fmt: skip
+    return found
+
+
 CHECKS = (
+    Check("rnn-forgets", (), rnn_forgets),
     Check("exploding", ("sites",), exploding),
     Check("vanishing", ("sites",), vanishing),
 )

@@ -1,52 +1,114 @@
 """The learning rate, tried out: a few steps from the same state on the same batches at this rate and others."""
 
+import math
+from statistics import median
+
 from moreish.doctor.checks.check import Check, Verdict
+from moreish.doctor.checks.fit import differences, mean, standings
 from moreish.doctor.evidence import Branch, Evidence, Look, Rates
-from moreish.doctor.finding import Finding, Measurement
+from moreish.doctor.finding import Finding, Measurement, NotExamined
 from moreish.doctor.significance import Level, mean_above
 
 RISE = 0.10
 """Rise of the loss, relative to its level before, from which a rate is too high."""
+JUMP = 0.20
+"""Loss above that of a tenth of the rate, relative to its level before, from which a training only jumps about."""
+EARLY = 10
 FACTOR = 1000.0
 """Rates that far above one that is right are not stable; one where they are is too low."""
+MIN_STEPS = 200
+"""A training may still be warming up before."""
+FALLEN = 0.02
+"""Relative fall of the loss since the first steps from which a training gets on."""
+THROWN = 0.1
+"""Step over parameters, both as lengths, from which they are thrown about: a hundred times what is usual."""
 GAIN = 0.003
 """Further fall of the loss at such a rate within a few steps, relative to its level before, that is no accident."""
 MORE = 20.0
 """How many times as far the loss must fall there."""
 
 
-def _rates(evidence: Evidence) -> list[tuple[int, Look, Rates]]:
+def branched(evidence: Evidence) -> list[tuple[int, Look, Rates]]:
     looks = [(look, look.rates) for look in evidence.looks if look.rates is not None]
     return [(number, look, rates) for number, (look, rates) in enumerate(looks, 1)]
 
 
+def level_of(evidence: Evidence, before: float) -> float:
+    """What a change of the loss is related to: its level, but no less than a tenth of that of the first steps.
+
+    A loss of almost zero doubles easily.
+    """
+    losses = evidence.history.losses[:16] if evidence.history else ()
+    return max(abs(before), 0.1 * abs(median(losses)) if losses else 0.0)
+
+
 def rate_too_high(evidence: Evidence, level: Level) -> Verdict:
     """The steps raise the loss on held-out examples, where a tenth of the rate lowers it."""
-    found = []
-    for number, look, rates in _rates(evidence):
-        own, lower = _branch(rates, 1.0), _branch(rates, 0.1)
+    found = _lost(evidence, level)
+    if not found and all(branch_at(rates, 0.1) is None for _, _, rates in branched(evidence)):
+        return NotExamined("rate-too-high", evidence.missing.get("rates", "no branch at a lower rate was made"))
+    for number, look, rates in branched(evidence):
+        own, lower = branch_at(rates, 1.0), branch_at(rates, 0.1)
         if own is None or lower is None or not lower.is_finite:
             continue
-        before = _mean(own.before)
-        allowed = level.each(1, number)
-        harm = [] if not own.is_finite else _paired(own.after, own.before)
-        # Against the lower rate too: a loss that rises at any rate is not the rate's fault.
-        p = 0.0 if not own.is_finite else max(
-            mean_above(harm, RISE * abs(before)), mean_above(_paired(own.after, lower.after), RISE * abs(before))
-        )  # fmt: skip
+        before = mean(own.before)
+        scale = level_of(evidence, before)
+        allowed = level.each(3, number)
+        harm = [] if not own.is_finite else differences(own.after, own.before)
+        # Against the lower rate too: a loss that rises at any rate is not the rate's fault. A training that has jumped
+        # about for long does not rise any more; then what the lower rate gains has to be larger.
+        gain = [] if not own.is_finite else differences(own.after, lower.after)
+        rises = max(mean_above(harm, RISE * scale), mean_above(gain, RISE * scale))
+        jumps = 1.0 if look.step <= EARLY else mean_above(gain, JUMP * scale)
+        p = 0.0 if not own.is_finite else min(rises, jumps)
         if p < allowed:
-            after = _mean(own.after) if own.is_finite else float("inf")
+            after = mean(own.after) if own.is_finite else float("inf")
             found.append(
                 Finding(
                     "rate-too-high", "critical" if not own.is_finite or after > 2 * before else "major", None,
                     look.step,
                     Measurement(f"loss after {rates.num_steps} steps at this rate", after, before, before * (1 + RISE),
                                 p, allowed, len(own.before),
-                                {"learning rate": rates.learning_rate, "loss at a tenth of it": _mean(lower.after)}),
-                    f"At learning rate {rates.learning_rate:g} the loss rose from {before:.3g} to {after:.3g} in "
-                    f"{rates.num_steps} steps on batches where a tenth of the rate gives {_mean(lower.after):.3g}.",
+                                {"learning rate": rates.learning_rate, "loss at a tenth of it": mean(lower.after)}),
+                    f"At learning rate {rates.learning_rate:g} the loss went from {before:.3g} to {after:.3g} in "
+                    f"{rates.num_steps} steps on batches where a tenth of the rate gives {mean(lower.after):.3g}.",
                     f"Try learning rate {rates.learning_rate / 10:g}, or reach this one by a warm-up.",
                     "Bengio 2012, arXiv:1206.5533, section 3.1.1 (the largest rate that does not diverge)",
+                )
+            )  # fmt: skip
+    return found
+
+
+def _lost(evidence: Evidence, level: Level) -> list[Finding]:
+    """Steps so large that nothing is kept: the network is stuck behind the simplest model while it is thrown about.
+
+    Either its training loss is above what the labels alone give, or its parameters move by a tenth of their length in
+    one step.
+    """
+    stands = standings(evidence)
+    found = []
+    for stand in [] if isinstance(stands, str) else stands:
+        marginal = mean(evidence.reference.marginal) if evidence.reference else math.nan
+        loss = mean(stand.look.train_losses)
+        allowed = level.each(3, stand.number)
+        worse = mean_above([-gain for gain in stand.gained], RISE * marginal)
+        moves = [u.moved for look in (*stand.earlier, stand.look) for u in look.updates or () if u.moved == u.moved]
+        is_thrown = bool(moves) and median(moves) > THROWN
+        p = min(worse, stand.p_stuck if is_thrown else 1.0)
+        if p < allowed:
+            typical = median(moves) if moves else math.nan
+            found.append(
+                Finding(
+                    "rate-too-high", "critical", None, stand.look.step,
+                    Measurement("training loss (nats)", loss, loss - mean(stand.behind), marginal * (1 + RISE), p,
+                                allowed, len(stand.gained), {"labels alone": marginal, "typical step": typical}),
+                    f"After {stand.look.step:,} steps the training loss is {loss:.3g} and does not fall; frequencies "
+                    f"of the labels alone give {marginal:.3g}. A step moves parameters by {typical:.1%} of their "
+                    "length.",
+                    "Divide the learning rate by ten, and again if need be; one step should move parameters by about "
+                    "a thousandth of their length.",
+                    "Bengio 2012, arXiv:1206.5533, section 3.1.1 (the largest rate that does not diverge); Karpathy, "
+                    "makemore lecture 3 (update to data ratio)",
                 )
             )  # fmt: skip
     return found
@@ -55,27 +117,31 @@ def rate_too_high(evidence: Evidence, level: Level) -> Verdict:
 def rate_too_low(evidence: Evidence, level: Level) -> Verdict:
     """A thousand times the rate, or more, is still stable, and much better."""
     found = []
-    for number, look, rates in _rates(evidence):
-        own = _branch(rates, 1.0)
-        higher = [branch for branch in rates.branches if branch.factor >= FACTOR and branch.is_finite]
+    if not any(branch.factor >= FACTOR for _, _, rates in branched(evidence) for branch in rates.branches):
+        return NotExamined("rate-too-low", evidence.missing.get("rates", "no branch at a higher rate was made"))
+    for number, look, rates in branched(evidence):
+        own = branch_at(rates, 1.0)
+        higher = [b for b in rates.branches if b.factor >= FACTOR and b.is_finite and b.decay == 1.0]
         if own is None or not own.is_finite or not higher:
             continue
-        before, after = _mean(own.before), _mean(own.after)
+        if EARLY < look.step < MIN_STEPS or _has_fallen(evidence, look.step):
+            continue
+        before, after = mean(own.before), mean(own.after)
         allowed = level.each(len(higher), number)
-        tried = [(mean_above(_paired(own.after, branch.after), GAIN * abs(before)), branch) for branch in higher]
+        tried = [(mean_above(differences(own.after, branch.after), GAIN * abs(before)), branch) for branch in higher]
         p, best = min(tried, key=lambda item: item[0])
-        gain = _paired(own.after, best.after)
+        gain = differences(own.after, best.after)
         if p < allowed and sum(gain) / len(gain) > MORE * (before - after):
             rate = rates.learning_rate
             found.append(
                 Finding(
                     "rate-too-low", "major", None, look.step,
-                    Measurement(f"loss after {rates.num_steps} steps at this rate", after, _mean(best.after),
-                                _mean(best.after) + GAIN * before, p, allowed, len(gain),
+                    Measurement(f"loss after {rates.num_steps} steps at this rate", after, mean(best.after),
+                                mean(best.after) + GAIN * before, p, allowed, len(gain),
                                 {"learning rate": rate, "loss before": before, "factor": best.factor}),
                     f"At learning rate {rate:g} the loss hardly falls ({before:.4g} to {after:.4g} in "
                     f"{rates.num_steps} "
-                    f"steps); at {rate * best.factor:g}, on the same batches, it falls to {_mean(best.after):.4g}.",
+                    f"steps); at {rate * best.factor:g}, on the same batches, it falls to {mean(best.after):.4g}.",
                     f"Try learning rate {rate * best.factor / 10:g}.",
                     "Smith 2017, arXiv:1506.01186, section 3.3 (the range of rates)",
                 )
@@ -83,19 +149,17 @@ def rate_too_low(evidence: Evidence, level: Level) -> Verdict:
     return found
 
 
-def _branch(rates: Rates, factor: float) -> Branch | None:
-    return next((branch for branch in rates.branches if branch.factor == factor), None)
+def _has_fallen(evidence: Evidence, step: int) -> bool:
+    """Whether the loss fell since the first steps: whoever gets on has no rate that is a thousandth of its due."""
+    losses = evidence.history.losses[:step] if evidence.history else ()
+    return len(losses) > 32 and median(losses[-16:]) < (1 - FALLEN) * median(losses[:16])
 
 
-def _paired(a: tuple[float, ...], b: tuple[float, ...]) -> list[float]:
-    return [x - y for x, y in zip(a, b, strict=True)]
-
-
-def _mean(values: tuple[float, ...]) -> float:
-    return sum(values) / max(len(values), 1)
+def branch_at(rates: Rates, factor: float) -> Branch | None:
+    return next((b for b in rates.branches if b.factor == factor and b.decay == 1.0), None)
 
 
 CHECKS = (
-    Check("rate-too-high", ("rates",), rate_too_high),
+    Check("rate-too-high", (), rate_too_high),
     Check("rate-too-low", ("rates",), rate_too_low),
 )

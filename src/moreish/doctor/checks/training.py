@@ -3,12 +3,12 @@
 from moreish.doctor.checks.check import Check, NotApplicable, Verdict
 from moreish.doctor.evidence import Evidence
 from moreish.doctor.finding import Finding, Measurement, NotExamined
-from moreish.doctor.significance import Level, count_above, mean_above
+from moreish.doctor.significance import Level, count_above
 
 OVERLAP = 0.05
 """Share of validation that stands in training, beyond what is common in the language itself, from which it misleads."""
-RISE = 0.05
-"""Nats by which validation rises above its own best."""
+SPREAD = 40.0
+"""Nats of an input from which two of a million examples would not agree by chance."""
 
 
 def not_cleared(evidence: Evidence, level: Level) -> Verdict:
@@ -101,44 +101,34 @@ def split_overlap(evidence: Evidence, level: Level) -> Verdict:
     ]  # fmt: skip
 
 
-def overfitting(evidence: Evidence, level: Level) -> Verdict:
-    """Validation rose, example by example, above its best look, while training went on falling."""
-    looks = [look for look in evidence.looks if look.validation_losses and look.train_losses]
-    if len(looks) < 3:
-        return NotExamined("overfitting", "under three looks at train and validation")
-    found = []
-    for number, look in enumerate(looks[1:], 1):
-        now, train = look.validation_losses or (), look.train_losses or ()
-        best = min(looks[:number], key=lambda item: _mean(item.validation_losses))
-        rises = [a - b for a, b in zip(now, best.validation_losses or (), strict=True)]
-        # One more comparison for each earlier look that might have been the best.
-        allowed = level.each(number, number)
-        p = mean_above(rises, RISE)
-        if p < allowed and _mean(train) < _mean(best.train_losses):
-            found.append(
-                Finding(
-                    "overfitting", "minor", None, look.step,
-                    Measurement("validation loss, paired with its best", _mean(now), _mean(best.validation_losses),
-                                _mean(best.validation_losses) + RISE, p, allowed, len(rises),
-                                {"train": _mean(train), "best step": best.step}),
-                    f"Validation was best at step {best.step:,} and has risen since, while training fell to "
-                    f"{_mean(train):.3f}: what is learned now is the training set itself.",
-                    "Keep the weights that were best on validation; use dropout, weight decay, fewer units or more "
-                    "data.",
-                    "Prechelt 1998, Early stopping - but when?",
-                )
-            )  # fmt: skip
-    return found
-
-
-def _mean(values: tuple[float, ...] | None) -> float:
-    return sum(values) / len(values) if values else float("nan")
+def duplicates(evidence: Evidence, level: Level) -> Verdict:
+    """More training examples stand in the training set twice than so long inputs can by chance."""
+    data = evidence.data
+    assert data is not None
+    if data.spread < SPREAD:
+        return NotApplicable(f"inputs of {data.spread:.0f} nats are so short that they recur by themselves")
+    allowed, count = level.each(), round(data.context_repeats * data.num_examples)
+    p = count_above(count, data.num_examples, OVERLAP)
+    if p >= allowed:
+        return []
+    return [
+        Finding(
+            "duplicates", "minor", None, 0,
+            Measurement("share of training examples that stand in it more than once", data.context_repeats, 0.0,
+                        OVERLAP, p, allowed, data.num_examples),
+            f"{data.context_repeats:.0%} of the training examples, inputs and labels, stand in the training set more "
+            "than once, though their inputs are so long that chance does not repeat them: they count double, and a "
+            "random split puts copies into validation.",
+            "Remove duplicates before splitting.",
+            "Kapoor & Narayanan 2023, Patterns 4(9), Leakage and the reproducibility crisis, L1.4",
+        )
+    ]  # fmt: skip
 
 
 CHECKS = (
+    Check("duplicates", ("data",), duplicates),
     Check("gradients-not-cleared", ("updates",), not_cleared, tests=False),
     Check("never-moves", ("updates",), never_moves, tests=False),
     Check("trained-in-eval-mode", ("in_training_mode",), evaluation_mode, tests=False),
     Check("split-overlap", ("data",), split_overlap),
-    Check("overfitting", ("validation_losses",), overfitting),
 )

@@ -1,5 +1,7 @@
 """Units that no longer learn: ReLU that is zero for every input, tanh stuck at one end; and attention too sharp."""
 
+from itertools import pairwise
+
 from moreish.doctor.checks.check import Check, NotApplicable, Verdict
 from moreish.doctor.evidence import Evidence, Site
 from moreish.doctor.finding import Finding, Measurement, NotExamined
@@ -12,6 +14,8 @@ DEAD_THRESHOLD = 0.10
 ENTROPY_NULL = 0.9
 """Relative entropy of attention with scores of standard deviation 1 (log-normal weights: 1 - 1/(2 ln n), n = 128)."""
 ENTROPY_THRESHOLD = 0.6
+COLLAPSED, EVEN = 0.03, 1e-6
+"""Relative entropy, over all heads, from which they are one-hot; and what it may lack where all is even."""
 EARLY = 10
 
 
@@ -100,7 +104,46 @@ def attention_scale(evidence: Evidence, level: Level) -> Verdict:
     return found
 
 
+def attention_collapse(evidence: Evidence, level: Level) -> Verdict:
+    """Attention in training looks at one position alone, or at all alike to the last digit, look after look."""
+    looks = [look for look in evidence.looks if look.sites is not None and look.step > EARLY]
+    if len(looks) < 2:
+        return NotExamined("attention-collapse", "it takes two looks in training")
+    if not any(site.relative_entropy for look in looks for site in look.sites or ()):
+        return NotApplicable("no attention weights in the forward pass")
+    found = []
+    for number, (earlier, look) in enumerate(pairwise(looks), 1):
+        before = {site.name: site for site in earlier.sites or () if len(site.relative_entropy) >= 3}
+        sites = [site for site in look.sites or () if site.name in before and len(site.relative_entropy) >= 3]
+        for site in sites:
+            groups = (before[site.name].relative_entropy, site.relative_entropy)
+            allowed = level.each(len(sites), number)
+            p = max(mean_below(values, COLLAPSED) for values in groups)
+            is_even = all(min(values) > 1 - EVEN for values in groups)
+            if p >= allowed and not is_even:
+                continue
+            mean = sum(site.relative_entropy) / len(site.relative_entropy)
+            what = "entropy of the attention weights over the largest possible"
+            found.append(
+                Finding(
+                    "attention-collapse", "major", site.name, look.step,
+                    Measurement(what, mean, 1.0 - EVEN, None if is_even else COLLAPSED, None if is_even else p,
+                                None if is_even else allowed, len(site.relative_entropy)),
+                    "All positions get the same weight, to the last digit: queries or keys are constant, and no "
+                    "gradient reaches them." if is_even else
+                    "Each position looks at a single other one, in every head: softmax is saturated, and its gradient "
+                    "has died.",
+                    "Initialise query and key weights at random, not at zero." if is_even else
+                    "Lower the learning rate or warm it up, normalise queries and keys, and divide the scores by "
+                    "sqrt(head size).",
+                    "Zhai et al. 2023, arXiv:2303.06296 (attention entropy collapse)",
+                )
+            )  # fmt: skip
+    return found
+
+
 CHECKS = (
+    Check("attention-collapse", ("sites",), attention_collapse),
     Check("dead-relu", ("sites",), dead_relu),
     Check("stuck-units", ("sites",), stuck_tanh),
     Check("attention-scale", ("sites",), attention_scale),

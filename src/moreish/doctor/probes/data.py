@@ -32,12 +32,24 @@ def measure_data(batch: Any, validation: Any = None) -> Data:
     keys = _keys(x, targets)
     counts = Counter(keys)
     data["context_repeats"] = sum(count for count in counts.values() if count > 1) / max(len(keys), 1)
+    data["spread"] = _spread(x)
     if validation is not None:
         held_out = _keys(first_tensor(validation[0]), validation[1])
         data["num_validation"] = len(held_out)
         data["num_overlapping"] = sum(key in counts for key in held_out)
         data["num_chance_overlap"] = sum(counts.get(key, 0) > 1 for key in held_out)
     return Data(**data)
+
+
+def _spread(x: Tensor) -> float:
+    """Sum of the entropies of the values at each of at most 256 places, nats, from at most 2,048 examples."""
+    rows = x[:: -(-len(x) // 2048)].detach().cpu().reshape(-1, x[0].numel())
+    places = torch.unique(torch.linspace(0, rows.shape[1] - 1, min(rows.shape[1], 256)).long())
+    total = 0.0
+    for place in places.tolist():
+        shares = torch.unique(rows[:, place], return_counts=True)[1].double() / len(rows)
+        total -= float((shares * shares.log()).sum())
+    return total
 
 
 def _offsets(x: Tensor, labels: Tensor) -> dict[str, float]:

@@ -16,7 +16,11 @@ _MIN_EXAMPLES = 16
 
 
 def measure_rates(
-    batches: Sequence[Subject], held_out: Subject, optimizer: torch.optim.Optimizer, factors: Sequence[float] = FACTORS
+    batches: Sequence[Subject],
+    held_out: Subject,
+    optimizer: torch.optim.Optimizer,
+    factors: Sequence[float] = FACTORS,
+    decays: Sequence[float] = (),
 ) -> Rates | str:
     """Branch once for each factor; or a sentence on why that cannot be done. Everything is put back.
 
@@ -24,6 +28,7 @@ def measure_rates(
         batches: what each step trains on, in this order.
         held_out: what is measured before and after, in the mode of training without dropout.
         factors: of the learning rates of all groups.
+        decays: factors of their weight decay, at their own rate.
     """
     if held_out.num_examples < _MIN_EXAMPLES:
         return f"{held_out.num_examples} examples to measure on; at least {_MIN_EXAMPLES} are needed"
@@ -32,7 +37,7 @@ def measure_rates(
     if all(rate == 0 for rate in base):
         return "the learning rate is zero"
     branches = []
-    for factor in factors:
+    for factor, decay in [*((factor, 1.0) for factor in factors), *((1.0, decay) for decay in decays)]:
         with untouched(model, optimizer):
             torch.manual_seed(0)
             before = _losses(held_out)
@@ -40,11 +45,12 @@ def measure_rates(
                 return "the loss cannot be taken apart by example"
             for group, rate in zip(optimizer.param_groups, base, strict=True):
                 group["lr"] = rate * factor
+                group["weight_decay"] = group.get("weight_decay", 0.0) * decay
             is_finite = all(_step(batch, optimizer) for batch in batches)
             after = _losses(held_out)
             assert after is not None
             is_finite &= bool(torch.isfinite(after).all())
-            branches.append(Branch(factor, _numbers(before), _numbers(after), is_finite))
+            branches.append(Branch(factor, _numbers(before), _numbers(after), is_finite, decay))
     return Rates(base[0], len(batches), tuple(branches))
 
 

@@ -1,0 +1,85 @@
+"""Weight decay that pulls harder than the gradient, where that can be shown to harm."""
+
+from moreish.doctor.checks.check import Check, Verdict
+from moreish.doctor.checks.fit import differences, mean, standings
+from moreish.doctor.checks.rate import branch_at, branched, level_of
+from moreish.doctor.evidence import Evidence, Look
+from moreish.doctor.finding import Finding, Measurement, NotExamined
+from moreish.doctor.significance import Level, mean_above
+
+SHARE = 0.3
+"""Pull of the decay over that of the gradient from which a branch without it is worth its cost."""
+GAIN = 0.03
+"""Loss that a branch without decay gains, relative to its level before."""
+SHRUNK = 0.2
+"""Share of its first length from which a parameter has been decayed away."""
+
+
+def weight_decay(evidence: Evidence, level: Level) -> Verdict:
+    """Decay pulls hard, and without it the loss falls further, or the network is stuck while its parameters shrink."""
+    if all(_pull(look) < SHARE for look in evidence.looks):
+        return []
+    found = []
+    for number, look, rates in branched(evidence):
+        own, free = branch_at(rates, 1.0), next((branch for branch in rates.branches if branch.decay == 0.0), None)
+        if own is None or free is None or not own.is_finite or not free.is_finite:
+            continue
+        least, gain = GAIN * level_of(evidence, mean(own.before)), differences(own.after, free.after)
+        allowed = level.each(2, number)
+        p = mean_above(gain, least)
+        if p < allowed:
+            measured = Measurement(
+                f"loss after {rates.num_steps} steps with weight decay", mean(own.after), mean(free.after),
+                mean(free.after) + least, p, allowed, len(gain), {"pull over gradient": _pull(look)},
+            )  # fmt: skip
+            what = (
+                f"From the same state, on the same batches, {rates.num_steps} steps with it lead to "
+                f"{mean(own.after):.3g}, without it to {mean(free.after):.3g}"
+            )
+            found.append(_finding(look, measured, what))
+    stands = standings(evidence)
+    for stand in [] if isinstance(stands, str) else stands:
+        allowed = level.each(2, stand.number)
+        name, share = _shrunk(evidence, stand.look)
+        if stand.p_stuck < allowed and _pull(stand.look) > SHARE and share < SHRUNK:
+            loss, null = mean(stand.look.train_losses), mean(stand.look.train_losses) - mean(stand.behind)
+            measured = Measurement(
+                "training loss (nats)", loss, null, None, stand.p_stuck, allowed, len(stand.behind),
+                {"pull over gradient": _pull(stand.look), f"length of {name} over its first": share},
+            )  # fmt: skip
+            what = f"{name} has shrunk to {share:.1%} of its first length, and the loss stays at {loss:.3g}"
+            found.append(_finding(stand.look, measured, what))
+    if not found and isinstance(stands, str) and not branched(evidence):
+        return NotExamined("weight-decay", f"decay pulls hard, but whether it harms is not known: {stands}")
+    return sorted(found, key=lambda finding: finding.step)
+
+
+def _finding(look: Look, measured: Measurement, what: str) -> Finding:
+    return Finding(
+        "weight-decay", "major", None, look.step, measured,
+        f"Weight decay pulls {_pull(look):.2g} times as hard as the gradient. {what}: it keeps the network from "
+        "fitting.",
+        "Divide weight_decay by ten or more; leave biases, norms and embeddings out of it.",
+        "Loshchilov & Hutter 2019, arXiv:1711.05101 (decoupled weight decay)",
+    )  # fmt: skip
+
+
+def _pull(look: Look) -> float:
+    """Of all parameters, the most that decay pulled in relation to the gradient."""
+    return max((update.decay for update in look.updates or ()), default=0.0)
+
+
+def _shrunk(evidence: Evidence, look: Look) -> tuple[str, float]:
+    """The parameter that kept the least of the length that it had at the first look, and how much."""
+    first = next((item.updates for item in evidence.looks if item.updates), ())
+    before = {update.name: update.size for update in first or ()}
+    shares = [
+        (update.size / before[update.name], update.name)
+        for update in look.updates or ()
+        if before.get(update.name, 0.0) > 1.0
+    ]
+    share, name = min(shares, default=(1.0, ""))
+    return name, share
+
+
+CHECKS = (Check("weight-decay", ("updates",), weight_decay),)

@@ -1,0 +1,125 @@
+"""What a network learns, or does not: named against what counting reaches, and silent where it learns."""
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from doctor import networks as net
+from doctor.loops import sgd, watched
+from moreish.doctor.evidence import Reference
+from moreish.doctor.probes.reference import measure_reference
+
+WINDOWS: dict[str, Any] = {"train": net.windows(4096, seed=901), "validation": net.windows(1024, seed=902)}
+SEQUENCES: dict[str, Any] = {"train": net.sequences(1024, seed=901), "validation": net.sequences(256, seed=902)}
+IMAGES: dict[str, Any] = {"train": net.images(1024, seed=901), "validation": net.images(256, seed=902)}
+PAIRS = {"mlp": WINDOWS, "cnn": IMAGES, "lstm": SEQUENCES, "gpt": SEQUENCES}
+
+
+def adamw(rate: float, decay: float = 0.0) -> Any:
+    return lambda parameters: torch.optim.AdamW(parameters, rate, weight_decay=decay)
+
+
+def shuffled(name: str) -> Any:
+    """Targets of other examples: nothing can be learned from the inputs."""
+
+    def batches(n: int, step: int) -> tuple[Tensor, Tensor]:
+        inputs, targets = net.HEALTHY[name][1](n, seed=step)
+        return inputs, targets[torch.randperm(n, generator=torch.Generator().manual_seed(step))]
+
+    return batches
+
+
+@pytest.mark.parametrize("name", ["mlp", "lstm"])
+def test_targets_of_other_examples_are_named(name: str) -> None:
+    report = watched(name, 820, batches=shuffled(name), **PAIRS[name])
+    assert report.names[:1] == ("inputs-ignored",), str(report)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_network_that_learns_is_left_in_peace(name: str) -> None:
+    report = watched(name, 420, **PAIRS[name])
+    assert report.names == ()
+    assert {"inputs-ignored", "underfitting", "weight-decay", "spikes"} <= set(report.examined)
+
+
+def test_where_nothing_can_be_learned_nothing_is_claimed() -> None:
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randint(27, (2048, 8), generator=generator), torch.randint(27, (2048,), generator=generator)
+    network = (net.MLP, lambda n, seed: (noise[0][seed : seed + n], noise[1][seed : seed + n]), F.cross_entropy)
+    report = watched(network, 420, train=noise)
+    assert report.names == ()
+    why = {item.name: item.why for item in report.not_examined}
+    assert "there may be nothing to learn" in why["inputs-ignored"]
+    assert "there may be nothing to learn" in why["underfitting"]
+
+
+def test_a_network_too_small_for_what_counting_reaches_is_named() -> None:
+    network = (lambda: net.MLP(hidden=1), net.windows, F.cross_entropy)
+    assert watched(network, 820, adamw(1e-2), **WINDOWS).names == ("underfitting",)
+
+
+@pytest.mark.parametrize(
+    ("name", "optimise"),
+    [
+        ("mlp", adamw(3e-3, 30)),
+        ("mlp", lambda p: torch.optim.SGD(p, 0.1, weight_decay=0.3)),
+        ("cnn", adamw(1e-3, 50)),
+        ("gpt", adamw(1e-3, 30)),
+    ],
+)
+def test_too_much_weight_decay_is_named(name: str, optimise: Any) -> None:
+    report = watched(name, 420, optimise, **PAIRS[name])
+    assert report.names[:1] == ("weight-decay",), str(report)
+
+
+@pytest.mark.parametrize("name", ["mlp", "gpt"])
+def test_usual_weight_decay_is_left_in_peace(name: str) -> None:
+    assert watched(name, 420, adamw(3e-3, 0.1), **PAIRS[name]).names == ()
+
+
+def test_a_rate_that_is_far_off_is_named_in_training() -> None:
+    assert watched("mlp", 420, adamw(0.1), **WINDOWS).names[:1] == ("rate-too-high",)
+    assert watched("mlp", 420, sgd(20.0), **WINDOWS).names[:1] == ("rate-too-high",)
+    assert watched("lstm", 220, adamw(1e-7), **SEQUENCES).names[:1] == ("rate-too-low",)
+
+
+def test_branches_leave_the_trajectory_bit_for_bit() -> None:
+    """A training that stalls is branched from; it is the same as without a doctor."""
+    kept: list[nn.Module] = []
+    for given in (WINDOWS, {}):
+        report = watched("mlp", 120, adamw(1e-7), each_step=lambda _step, model, *_: kept.append(model), **given)
+        assert ("rate-too-low" in report.examined) == bool(given)
+    for a, b in zip(kept[0].state_dict().values(), kept[-1].state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_the_reference_is_what_a_plain_loop_counts() -> None:
+    """Held against a loop of dictionaries: label given the last symbol, fitted on the other half."""
+    inputs, targets = net.windows(400, seed=3)
+    rows = torch.arange(0, 400, 7)
+    reference = measure_reference((inputs, targets), rows)
+    assert isinstance(reference, Reference)
+    classes = int(targets.max()) + 1
+    for place, row in enumerate(rows.tolist()):
+        labels = [0.5] * classes
+        given: dict[int, list[int]] = {}
+        for other in range(1 - row % 2, 400, 2):
+            label = int(targets[other])
+            labels[label] += 1
+            given.setdefault(int(inputs[other, -1]), []).append(label)
+        share = labels[int(targets[row])] / sum(labels)
+        after = given.get(int(inputs[row, -1]), [])
+        chance = (after.count(int(targets[row])) + 5 * share) / (len(after) + 5)
+        expected = -torch.tensor([share, chance]).double().log()
+        assert reference.marginal[place] == pytest.approx(float(expected[0]), rel=1e-5)
+        assert reference.losses[place] == pytest.approx(float(expected[1]), rel=1e-5)
+
+
+def test_numbers_are_held_against_a_linear_model() -> None:
+    reference = measure_reference(net.images(512, seed=3), torch.arange(0, 512, 2))
+    assert isinstance(reference, Reference)
+    assert sum(reference.losses) / len(reference.losses) < 0.2
+    assert abs(sum(reference.marginal) / len(reference.marginal) - 1.79) < 0.05
