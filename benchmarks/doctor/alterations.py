@@ -62,7 +62,8 @@ def _excess(model: nn.Module, nats: float, inputs: Tensor, targets: Tensor) -> N
 def _constant(model: nn.Module, which: str, *_: Any) -> None:
     """Equal units: last hidden layer and what reads it ("last"), body and head ("body"), everything zero ("all")."""
     weights = [p for p in model.head.parameters() if p.ndim >= 2]
-    weights += _body_weights(model)[-1 if which == "last" else 0 :]
+    is_recurrent = any(isinstance(module, nn.RNNBase) for module in model.modules())  # its weights belong together
+    weights += _body_weights(model)[-1 if which == "last" and not is_recurrent else 0 :]
     for name, p in model.named_parameters():
         if which == "all" or "bias" in name:
             p.zero_()

@@ -20,6 +20,11 @@ TEXT = ("mlp", "gpt", "house hierarchical", "gru", "mixer")
 RATED = ("mlp", "regressor", "lstm", "gpt", "house mlp", "gru", "rescnn", "tanhnet")
 
 
+def _long(setting: Setting, _: Any) -> Setting:
+    """Long enough for what is judged by three looks that double their steps from 100 on."""
+    return setting.having(steps=410)
+
+
 @dataclass(frozen=True)
 class Fault:
     """One kind of fault.
@@ -115,21 +120,22 @@ FAULTS: tuple[Fault, ...] = (
     Fault("gradients not cleared", ("gradients-not-cleared",), field("clear_every"), (3, 10, 0),
           ("mlp", "regressor", "cnn", "lstm", "house mlp", "gru", "tanhnet"), by_construction=True),
     Fault("rate too high", ("rate-too-high",), fields(learning_rate=lambda s, factor: s.learning_rate * factor),
-          (10.0, 30.0, 100.0), RATED),
+          (10.0, 30.0, 100.0), RATED, base=_long),
     Fault("rate too low", ("rate-too-low",), fields(learning_rate=lambda s, factor: s.learning_rate / factor),
           (2e3, 6e3, 2e4), RATED),
     Fault("weight decay too strong", ("weight-decay",),
           fields(weight_decay=lambda s, share: share / s.learning_rate), (0.03, 0.1, 0.3),
-          ("mlp", "regressor", "cnn", "lstm", "gru", "tanhnet")),
+          ("mlp", "regressor", "cnn", "lstm", "gru", "tanhnet"), base=_long),
     Fault("clipping too tight", ("clipping-binds",), field("clip"), (0.03, 0.01, 0.003),
-          ("mlp", "regressor", "cnn", "rescnn", "tanhnet"), base=lambda s, _: s.having(steps=420)),
+          ("mlp", "regressor", "cnn", "rescnn", "tanhnet"), base=_long),
     Fault("warm-up that never moves", ("schedule-not-applied",),
           fields(schedule="warmup", is_schedule_stepped=False, schedule_start=lambda _, start: start),
           (0.05, 0.01, 0.001), ("mlp", "cnn", "lstm", "gru", "mixer"), by_construction=True),
     Fault("bursts of the rate", ("spikes", "rate-too-high"), field("bursts"), (30.0, 100.0, 300.0),
           ("mlp", "regressor", "lstm", "gru", "tanhnet"), base=lambda s, _: s.having(steps=240)),
     Fault("attention trained too fast", ("attention-collapse", "attention-scale", "rate-too-high"),
-          fields(fast="attention", fast_factor=lambda _, factor: factor), (30.0, 100.0, 300.0), ("gpt", "llama")),
+          fields(fast="attention", fast_factor=lambda _, factor: factor), (30.0, 100.0, 300.0), ("gpt", "llama"),
+          base=_long),
     # Loss
     Fault("softmax before the loss", ("softmax-twice",),
           lambda s, how: s.adding("wiring", activate_output="softmax") if how == "in the model"
@@ -159,7 +165,7 @@ FAULTS: tuple[Fault, ...] = (
           ("mlp", "lstm", "house mlp", "gru", "mixer"), by_construction=True),
     # Data
     Fault("labels dealt out at random", ("inputs-ignored",), field("misaligned"), (0.9, 0.95, 1.0),
-          ("mlp", "cnn", "lstm", "gru", "rescnn")),
+          ("mlp", "cnn", "lstm", "gru", "rescnn"), base=_long),
     Fault("label is an input", ("label-in-input",), field("label_offset"), (-2, -1, 0), TEXT, by_construction=True),
     Fault("label of a later place", ("label-shifted",), field("label_offset"), (2, 3, 5), TEXT, by_construction=True),
     Fault("validation stands in training", ("split-overlap", "duplicates"), field("overlap"), (0.12, 0.4, 1.0),
@@ -170,9 +176,9 @@ FAULTS: tuple[Fault, ...] = (
           (16, 4, 1), ("mlp", "cnn", "house mlp", "rescnn", "mixer")),
     # Capacity
     Fault("small training set", ("overfitting",), field("num_train"), (128, 64, 32),
-          ("mlp", "regressor", "lstm", "house mlp", "gru", "tanhnet"), base=lambda s, _: s.having(steps=400)),
+          ("mlp", "regressor", "lstm", "house mlp", "gru", "tanhnet"), base=_long),
     Fault("bottleneck", ("underfitting",), option("width"), (3, 2, 1),
-          ("mlp", "regressor", "lstm", "gru", "tanhnet")),
+          ("mlp", "regressor", "lstm", "gru", "tanhnet"), base=_long),
 )  # fmt: skip
 
 

@@ -25,8 +25,9 @@ def plan(names: Iterable[str] = (), num_seeds: int = NUM_SEEDS, num_null: int = 
         return not wanted or any(item in name for item in wanted)
 
     chosen = [case for case in cases(num_seeds) if is_wanted(case.fault.name)]
-    settings = [setting for case in chosen for setting in (case.twin, case.setting)]
-    settings += [case.setting for case in hard_cases() if is_wanted(case.kind)]
+    chosen.sort(key=lambda case: case.setting.seed)  # whatever is done when it is interrupted is of every kind
+    settings = [case.setting for case in hard_cases() if is_wanted(case.kind)]
+    settings += [setting for case in chosen for setting in (case.twin, case.setting)]
     if not wanted:
         settings += [case.setting for case in null_cases(num_null)]
     return list(dict.fromkeys(settings))

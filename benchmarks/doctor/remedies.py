@@ -79,7 +79,7 @@ REMEDIES: dict[str, Remedy | tuple[Remedy, ...]] = {
     "split-overlap": lambda s: s.having(overlap=0.0),
     "duplicates": lambda s: s.having(duplicates=0.0, overlap=0.0),
     "not-shuffled": lambda s: s.having(stretches=0),
-    "overfitting": lambda s: s.having(num_train=max(s.num_train, 16384), duplicates=0.0),
+    "overfitting": lambda s: s.having(num_train=12288, duplicates=0.0),
     "underfitting": lambda s: s.dropping("options", "width"),
 }
 """Name of a finding → what to do about it; or several things, of which one tries each and keeps what is best."""

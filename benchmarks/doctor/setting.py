@@ -112,7 +112,7 @@ def healthy(architecture: str, seed: int = 0, **changes: Any) -> Setting:
     spec = architectures.ARCHITECTURES[architecture]
     base = Setting(architecture, spec.corpus, seed, optimizer=spec.optimizer, learning_rate=spec.learning_rate)
     if spec.layout == "windows":  # one prediction an example instead of eight
-        base = base.having(batch=64, num_train=16384)
+        base = base.having(batch=64, num_train=12288)
     if spec.layout == "sequences":  # eight predictions an example instead of one
-        base = base.having(batch=16, examined=128)
+        base = base.having(batch=16, num_train=3072, examined=128)
     return base.having(**changes)

@@ -21,6 +21,7 @@ SPIKE, BEFORE = 8, 64
 """A spike: so many steps in a row, all above each of so many before."""
 SPIKE_RATIO, SPIKE_SHARE = 1.3, 0.1
 """From where it matters: in relation to the losses before it, and in shares of the first loss."""
+_LARGEST = 1e30  # in the place of losses that are not finite, so that they can be subtracted
 MIN_MINIBATCHES = 8
 ALIKE = 0.10
 """Intraclass correlation of labels within minibatches, from which they are no random draws."""
@@ -133,7 +134,7 @@ def spikes(evidence: Evidence, level: Level) -> Verdict:
     p = min(count / math.comb(BEFORE + SPIKE, SPIKE), 1.0)
     if p >= level.alpha:
         return NotExamined("spikes", f"{len(losses):,} steps are too many for what may be spent on them")
-    losses = np.nan_to_num(losses, nan=np.inf)
+    losses = np.nan_to_num(losses, nan=_LARGEST, posinf=_LARGEST).clip(-_LARGEST, _LARGEST)
     before = np.lib.stride_tricks.sliding_window_view(losses, BEFORE)[:count]
     after = np.lib.stride_tricks.sliding_window_view(losses, SPIKE)[BEFORE : BEFORE + count]
     usual = np.median(before, axis=1)
