@@ -133,6 +133,13 @@ def dead() -> nn.Module:
     return model
 
 
+def all_dead() -> nn.Module:
+    """No unit ever answers, so that what comes out is the same for all inputs; what comes in is not."""
+    model = relu_network()
+    nn.init.constant_(model[3].bias, -30.0)
+    return model
+
+
 def copied(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     return batch[0], batch[0][..., -1].clone() if batch[1].ndim == 1 else batch[0].clone()
 
@@ -172,7 +179,10 @@ FAULTS: dict[str, list[tuple[str, Any, Any, Any]]] = {
         ("cnn", lambda: constant(net.CNN(), 0.1), net.images, F.cross_entropy),
     ],
     "saturated-tanh": [("mlp", lambda: net.MLP(gain=5.0), net.windows, F.cross_entropy)],
-    "dead-relu": [("relu", dead, lambda: net.windows(1000), F.cross_entropy)],
+    "dead-relu": [
+        ("relu", dead, lambda: net.windows(1000), F.cross_entropy),
+        ("all", all_dead, lambda: net.windows(1000), F.cross_entropy),
+    ],
     "vanishing": [("mlp", lambda: net.MLP(depth=8, gain=0.4), net.windows, F.cross_entropy)],
     "exploding": [("linear", lambda: deep_relu(3.0), net.windows, F.cross_entropy)],
     "bias-before-norm": [("cnn", lambda: net.CNN(bias=True), net.images, F.cross_entropy)],

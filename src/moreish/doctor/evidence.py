@@ -28,7 +28,7 @@ class Site:
         num_calls: how often it ran in one forward pass; more than one where weights are shared over time.
         num_units: size of the last axis (channels for convolutions).
         num_rows: rows of units that were pooled: examples times positions times calls.
-        num_distinct: how many different rows there were among a thousand; counted where units are stuck or dead.
+        num_distinct: how many different rows came in, of a thousand; counted where units are stuck or dead.
         rms: root mean square of the output, in groups of examples, (G,).
         gradient: root mean square of the loss's gradient with respect to the output, in groups of examples, (G,).
         saturated: share of |output| beyond the threshold (tanh 0.97, sigmoid 0.015), in groups of examples, (G,).

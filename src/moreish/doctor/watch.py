@@ -25,7 +25,7 @@ from moreish.doctor.subject import LossFunction, Subject, check_model, first_ten
 
 _FIRST, _GROWTH = 50, 2
 _MAX_EXAMPLES = 256  # of train and of validation that a look evaluates
-_MAX_BRANCHINGS, _BRANCH_STEPS = 3, 16
+MAX_BRANCHINGS, BRANCH_STEPS = 3, 16
 _STALL = 0.02  # relative fall of the loss below which it may be worth asking why
 _PENDING = 1024  # losses on an accelerator that are fetched together
 _BEFORE_ONLY = "it is measured before training: use moreish.diagnose"
@@ -192,18 +192,18 @@ class Doctor:
     def _branched(self, updates: tuple[Update, ...]) -> Rates | None:
         """Branches from here, where something speaks against the rate or the decay: they cost as much as some steps."""
         subject = self._subjects.get("train")
-        if subject is None or self._num_branchings >= _MAX_BRANCHINGS or self._number < 100:
+        if subject is None or self._num_branchings >= MAX_BRANCHINGS or self._number < 100:
             return None
         is_pulled = max((update.decay for update in updates), default=0.0) > decay.SHARE
         self._fetch()
-        if not is_pulled and not _has_stalled(self._losses):
+        if not is_pulled and not has_stalled(self._losses):
             return None
         self._num_branchings += 1
         factors = (1.0,) if is_pulled else FACTORS
         with untouched(self._model, values=False), self._passes.away(), torch.enable_grad():
             self._model.train()
             try:
-                batches, held_out = minibatches(subject, _BRANCH_STEPS)
+                batches, held_out = minibatches(subject, BRANCH_STEPS)
                 rates = measure_rates(batches, held_out, self._optimizer, factors, (0.0,) if is_pulled else ())
             except Exception:  # nobody's training fails for the doctor's sake
                 return None
@@ -265,7 +265,7 @@ def _chosen(n: int) -> Tensor:
     return torch.arange(n) if n <= _MAX_EXAMPLES else torch.linspace(0, n - 1, _MAX_EXAMPLES).long()
 
 
-def _has_stalled(losses: list[float]) -> bool:
+def has_stalled(losses: list[float]) -> bool:
     """Whether the loss hardly fell, or rose, from the second quarter of the steps to the last."""
     quarter = len(losses) // 4
     earlier, later = median(losses[quarter : 2 * quarter]), median(losses[-quarter:])

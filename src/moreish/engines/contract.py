@@ -36,10 +36,15 @@ class OptimizerSpec:
     @staticmethod
     def from_recipe(recipe: Recipe, names: Mapping[str, Any]) -> "OptimizerSpec":
         """The recipe's rule; weights and embeddings decay, biases and norms do not."""
-        decayed = frozenset(name for name in names if name.endswith(("linear.weight", "embedding.weight")))
+        decayed = frozenset(filter(is_decayed, names))
         return OptimizerSpec(
             recipe.optimizer, recipe.momentum, recipe.beta1, recipe.beta2, recipe.weight_decay, decayed, recipe.clip
         )
+
+
+def is_decayed(name: str) -> bool:
+    """Whether the parameter of this name decays."""
+    return name.endswith(("linear.weight", "embedding.weight"))
 
 
 @dataclass(frozen=True)

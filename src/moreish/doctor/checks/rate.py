@@ -82,8 +82,8 @@ def rate_too_high(evidence: Evidence, level: Level) -> Verdict:
 def _lost(evidence: Evidence, level: Level) -> list[Finding]:
     """Steps so large that nothing is kept: the network is stuck behind the simplest model while it is thrown about.
 
-    Either its training loss is above what the labels alone give, or its parameters move by a tenth of their length in
-    one step.
+    Either its training loss is above what the labels alone give, and above that of the first steps, or its parameters
+    move by a tenth of their length in one step.
     """
     stands = standings(evidence)
     found = []
@@ -91,7 +91,9 @@ def _lost(evidence: Evidence, level: Level) -> list[Finding]:
         marginal = mean(evidence.reference.marginal) if evidence.reference else math.nan
         loss = mean(stand.look.train_losses)
         allowed = level.each(3, stand.number)
-        worse = mean_above([-gain for gain in stand.gained], RISE * marginal)
+        # A loss that hardly left its beginning speaks of other things: a rate too low, a network that cannot learn.
+        first = median(evidence.history.losses[:16]) if evidence.history else math.inf
+        worse = mean_above([-gain for gain in stand.gained], RISE * marginal) if loss > first else 1.0
         moves = [u.moved for look in (*stand.earlier, stand.look) for u in look.updates or () if u.moved == u.moved]
         is_thrown = bool(moves) and median(moves) > THROWN
         p = min(worse, stand.p_stuck if is_thrown else 1.0)

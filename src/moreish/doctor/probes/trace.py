@@ -136,7 +136,7 @@ class Trace(TorchFunctionMode):
         if tally.kind != "activation":
             return
         # An activation has no channels of its own; (B, C, H, W) is what convolutions hand on.
-        moved = out.movedim(1, -1) if out.ndim == 4 else out
+        moved, moved_in = (x.movedim(1, -1) if x.ndim == 4 else x for x in (out, args[0].detach() if args else out))
         rows = moved.reshape(-1, moved.shape[-1])
         tally.num_units = rows.shape[1]
         tally.num_rows += rows.shape[0]
@@ -155,8 +155,9 @@ class Trace(TorchFunctionMode):
             suspects = (tally.lowest > centre + threshold) | (tally.highest < centre - threshold)
         if suspects is not None:
             tally.suspects = suspects
-            if bool(suspects.any()):  # only then does it matter how many different rows they were dead in
-                tally.num_distinct = max(tally.num_distinct, _num_distinct(rows[:: max(len(rows) // 1024, 1)][:1024]))
+            if bool(suspects.any()):  # only then does it matter how many different inputs they were dead for
+                came_in = moved_in.reshape(rows.shape)[:: max(len(rows) // 1024, 1)][:1024]
+                tally.num_distinct = max(tally.num_distinct, _num_distinct(came_in))
 
     def _gradient_noter(self, tally: _Tally) -> Callable[[Tensor], None]:
         def note(gradient: Tensor) -> None:

@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 from moreish.corpus import Corpus, contexts
 from moreish.doctor.evidence import Data, Evidence
 from moreish.doctor.examine import collect
+from moreish.doctor.probes.reference import measure_reference
 from moreish.doctor.trainings.rule import RuleOfRecipe
 from moreish.draws import seed_for
 from moreish.recipe import Recipe
 from moreish.training.network import build_module, generators, threads
 
 NUM_EXAMPLES = 512
+NUM_COUNTED = 4_096
+"""Examples that the counts are made of which a network has to beat; the first 512 are those that it is examined on."""
 
 
 def examine(recipe: Recipe, corpus: Corpus) -> Evidence:
@@ -33,7 +36,11 @@ def examine(recipe: Recipe, corpus: Corpus) -> Evidence:
         rule = cast(torch.optim.Optimizer, RuleOfRecipe(recipe, module))
         evidence = collect(module, draw_examples(corpus, recipe), F.cross_entropy, rule)
     data = None if evidence.data is None else _with_splits(evidence.data, corpus)
-    return replace(evidence, data=data, optimizer="AdamW" if recipe.optimizer == "adamw" else "SGD")
+    reference = measure_reference(draw_examples(corpus, recipe, NUM_COUNTED), torch.arange(NUM_EXAMPLES))
+    if isinstance(reference, str):
+        evidence, reference = replace(evidence, missing=evidence.missing | {"reference": reference}), None
+    rule_name = "AdamW" if recipe.optimizer == "adamw" else "SGD"
+    return replace(evidence, data=data, optimizer=rule_name, reference=reference)
 
 
 def draw_examples(

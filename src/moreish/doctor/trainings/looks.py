@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -11,54 +11,99 @@ from numpy.typing import NDArray
 from torch import nn
 
 from moreish.corpus import Corpus, Split
-from moreish.doctor.evidence import History, Look, Update
+from moreish.doctor.checks import decay
+from moreish.doctor.evidence import History, Look, Minibatch, Rates, Update
 from moreish.doctor.examine import first_pass
 from moreish.doctor.probes.norms import measure_norms
-from moreish.doctor.subject import make_subject
+from moreish.doctor.probes.rates import FACTORS, measure_rates, minibatches
+from moreish.doctor.subject import Subject, make_subject
 from moreish.doctor.trainings.examination import draw_examples, examples_at
+from moreish.doctor.trainings.rule import RuleOfRecipe
+from moreish.doctor.watch import BRANCH_STEPS, MAX_BRANCHINGS, has_stalled
+from moreish.engines.contract import is_decayed
 from moreish.models.counting import block_positions
 from moreish.recipe import Recipe
 from moreish.statistics import Statistics
+from moreish.training.checkpoint import Checkpoint
 from moreish.training.network import build_module, generators, threads
+from moreish.training.schedule import rates as rates_of
 
-_SPLITS: tuple[Split, ...] = ("train", "validation")
-
+_FIRST_BRANCHING = 100
 CHARACTERS = 3_000
-"""Of training and of validation, measured at each look."""
-_WINDOWS_AT_ONCE = 2_048
+"""Of validation, measured at each look."""
+_EXAMPLES_AT_ONCE = 2_048
 
 
 def look_at(
-    step: int, statistics: Statistics, recipe: Recipe, corpus: Corpus, weights: Mapping[str, NDArray[Any]]
+    checkpoint: Checkpoint, statistics: Statistics, recipe: Recipe, corpus: Corpus, num_branchings: int
 ) -> Look:
     """The network as it is now, on the examples of the first examination; and what the engine measured since then.
 
     Args:
-        step: steps done.
+        checkpoint: what is looked at.
         statistics: of the steps that were measured since the last look.
-        weights: parameters and buffers after `step` steps.
+        num_branchings: how many looks have tried the learning rate out; after a few it is left at that.
     """
+    step, weights = checkpoint.position.step, checkpoint.weights
     initialisation, _ = generators(recipe)
     module = build_module(recipe, corpus.vocabulary.vocab_size, initialisation)
     module.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
     subject = make_subject(module, draw_examples(corpus, recipe), F.cross_entropy)
+    rate = _rate_at(step, recipe)
+    updates = _updates(statistics, recipe, weights, rate) if len(statistics) else None
     with threads(recipe.threads), torch.random.fork_rng(devices=()):
+        rates = None
+        if num_branchings < MAX_BRANCHINGS and step >= _FIRST_BRANCHING:
+            rates = _branched(subject, checkpoint, recipe, rate, updates or ())
         norms = tuple(replace(norm, num_updates=step) for norm in measure_norms(subject))
         trace, loss = first_pass(subject)
-        losses = {split: tuple(item_losses(module, recipe, corpus, split, CHARACTERS).tolist()) for split in _SPLITS}
+        train = example_losses(module, *draw_examples(corpus, recipe))
+        validation = item_losses(module, recipe, corpus, "validation", CHARACTERS)
     return Look(
         step=step,
         sites=trace.sites(),
         loss=loss,
         norms=norms,
-        updates=_updates(statistics, recipe, weights) if len(statistics) else None,
-        train_losses=losses["train"],
-        validation_losses=losses["validation"],
+        updates=updates,
+        rates=rates,
+        train_losses=tuple(train.tolist()),
+        validation_losses=tuple(validation.tolist()),
         in_training_mode=True,
     )
 
 
+def _branched(
+    subject: Subject, checkpoint: Checkpoint, recipe: Recipe, rate: float, updates: tuple[Update, ...]
+) -> Rates | None:
+    """Branches at other rates, or without decay, where something speaks against them."""
+    is_pulled = max((update.decay for update in updates), default=0.0) > decay.SHARE
+    if not is_pulled and not has_stalled(checkpoint.history.all_losses().tolist()):
+        return None
+    rule = RuleOfRecipe(recipe, subject.model)
+    rule.restore(checkpoint.optimizer, rate)
+    batches, held_out = minibatches(subject, BRANCH_STEPS)
+    factors, decays = ((1.0,), (0.0,)) if is_pulled else (FACTORS, ())
+    rates = measure_rates(batches, held_out, cast(torch.optim.Optimizer, rule), factors, decays)
+    return None if isinstance(rates, str) else rates
+
+
+def _rate_at(step: int, recipe: Recipe) -> float:
+    """The rate after so many steps; the top one where the clock decides how many there will be."""
+    if recipe.steps is None:
+        return recipe.learning_rate
+    return float(rates_of(recipe, np.array([min(step / recipe.steps, 1.0)]))[0])
+
+
 @torch.no_grad()
+def example_losses(module: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> NDArray[np.float64]:
+    """The NLL of each example, (n,), nats; evaluation mode."""
+    was_training = module.training
+    module.eval()
+    logits = torch.cat([module(part) for part in inputs.split(_EXAMPLES_AT_ONCE)])
+    module.train(was_training)
+    return F.cross_entropy(logits.double(), targets, reduction="none").numpy()
+
+
 def item_losses(module: nn.Module, recipe: Recipe, corpus: Corpus, split: Split, limit: int) -> NDArray[np.float64]:
     """The NLL of each item (or block of running text) of a fixed sample of a split, (n,); evaluation mode.
 
@@ -68,12 +113,7 @@ def item_losses(module: nn.Module, recipe: Recipe, corpus: Corpus, split: Split,
         limit: characters in all, at most.
     """
     blocks = corpus.blocks(split, recipe.context, limit)
-    inputs, targets = examples_at(block_positions(blocks), corpus, recipe)
-    was_training = module.training
-    module.eval()
-    logits = torch.cat([module(part) for part in inputs.split(_WINDOWS_AT_ONCE)])
-    module.train(was_training)
-    nlls = F.cross_entropy(logits.double(), targets, reduction="none").numpy()
+    nlls = example_losses(module, *examples_at(block_positions(blocks), corpus, recipe))
     lengths = blocks.stops - blocks.starts
     return np.add.reduceat(nlls, np.cumsum(lengths) - lengths) / lengths.mean()
 
@@ -85,10 +125,13 @@ def history_of(losses: NDArray[np.float32], recipe: Recipe) -> History:
         tuple(losses.tolist()),
         has_scheduler=recipe.schedule != "constant",
         noisy_modules=("network",) if is_noisy else (),
+        minibatches=(Minibatch(1, (), recipe.batch),),
     )
 
 
-def _updates(statistics: Statistics, recipe: Recipe, weights: Mapping[str, NDArray[Any]]) -> tuple[Update, ...]:
+def _updates(
+    statistics: Statistics, recipe: Recipe, weights: Mapping[str, NDArray[Any]], rate: float
+) -> tuple[Update, ...]:
     gradients = {
         name: np.hypot(parameter.gradient_mean, parameter.gradient_std) * np.sqrt(weights[name].size)
         for name, parameter in statistics.parameters.items()
@@ -96,14 +139,21 @@ def _updates(statistics: Statistics, recipe: Recipe, weights: Mapping[str, NDArr
     norm = np.sqrt(sum(gradient.astype(np.float64) ** 2 for gradient in gradients.values()))
     scales = np.ones_like(norm) if recipe.clip is None else np.minimum(1, recipe.clip / np.maximum(norm, 1e-30))
     scale = float(np.exp(np.log(scales).mean()))
-    return tuple(
-        Update(
-            name=name,
-            moved=float(np.median(parameter.update_to_data)),
-            is_moved=bool((parameter.update_std != 0).any()),
-            gradient_norm=float(np.median(gradients[name] * scales)),
-            scale=scale if number == 0 else None,
-            size=float(np.linalg.norm(weights[name])),
+    updates = []
+    for name, parameter in statistics.parameters.items():
+        size = float(np.linalg.norm(weights[name]))
+        step = float(np.median(parameter.update_std)) * weights[name].size ** 0.5
+        pull = rate * recipe.weight_decay * size if is_decayed(name) else 0.0
+        updates.append(
+            Update(
+                name=name,
+                moved=float(np.median(parameter.update_to_data)),
+                is_moved=bool((parameter.update_std != 0).any()),
+                gradient_norm=float(np.median(gradients[name] * scales)),
+                scale=None if updates else scale,  # the same for all parameters: said once
+                size=size,
+                # The step is the sum of both, and they are all but orthogonal where the pull does not prevail.
+                decay=pull / max(abs(step**2 - pull**2) ** 0.5, 1e-30) if pull else 0.0,
+            )
         )
-        for number, (name, parameter) in enumerate(statistics.parameters.items())
-    )
+    return tuple(updates)

@@ -112,7 +112,8 @@ def looked(evidence: Evidence, run: Run, corpus: Corpus, statistics: Statistics)
     checkpoint = Checkpoint.load(run.path)
     if checkpoint is None:
         return evidence
-    look = look_at(checkpoint.position.step, statistics, run.recipe, corpus, checkpoint.weights)
+    num_branchings = sum(look.rates is not None for look in evidence.looks if look.step > 0)
+    look = look_at(checkpoint, statistics, run.recipe, corpus, num_branchings)
     history = history_of(checkpoint.history.all_losses(), run.recipe)
     return replace(evidence, looks=(*evidence.looks, look), history=history)
 

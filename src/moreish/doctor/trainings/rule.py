@@ -3,9 +3,12 @@
 `torch.optim` has these rules too, but loads PyTorch's compiler when it is first used: a second, for a few dozen steps.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from moreish.engines import OptimizerSpec
@@ -29,7 +32,21 @@ class RuleOfRecipe:
             {"params": decayed, "lr": recipe.learning_rate, "weight_decay": recipe.weight_decay},
             {"params": others, "lr": recipe.learning_rate, "weight_decay": 0.0},
         ]
+        self._named = named
         self.state: dict[nn.Parameter, dict[str, Tensor]] = {}
+
+    def restore(self, state: Mapping[str, NDArray[Any]], rate: float) -> None:
+        """Go on from where an engine stood.
+
+        Args:
+            state: of its optimiser, as a checkpoint holds it.
+            rate: that it takes.
+        """
+        for full_name, array in state.items():
+            name, key = full_name.rsplit("/", 1)
+            self.state.setdefault(self._named[name], {})[key] = torch.from_numpy(np.array(array))
+        for group in self.param_groups:
+            group["lr"] = rate
 
     @torch.no_grad()
     def step(self) -> None:
