@@ -39,8 +39,11 @@ def test_a_remedy_that_saves_a_training_from_breaking_off(syllables: Path) -> No
     assert math.isinf(saved.without)
     assert math.isfinite(saved.with_changes)
     assert not not_saved.helps
+    assert str(saved).endswith("it does not break off any more")
+    assert str(not_saved).endswith("it breaks off all the same")
     (harming,) = prove(recipe(), corpus, [{"optimizer": "sgd", "learning_rate": 1e30, "weight_decay": 0.0}], 20)
     assert harming.high < 0
+    assert str(harming).endswith("not finite, the training breaks off: it harms")
 
 
 def test_progress_reaches_the_end(syllables: Path) -> None:

@@ -18,8 +18,10 @@ from moreish.recipe import Recipe
 from moreish.training.network import build_module, generators, threads
 
 NUM_EXAMPLES = 512
+NUM_MEASURED = 2_048
+"""Training examples whose losses are measured at each look; the first 512 are those that the network is examined on."""
 NUM_COUNTED = 4_096
-"""Examples that the counts are made of which a network has to beat; the first 512 are those that it is examined on."""
+"""Examples that the counts are made of which a network has to beat; the first 2,048 are those measured."""
 
 
 def examine(recipe: Recipe, corpus: Corpus) -> Evidence:
@@ -36,7 +38,7 @@ def examine(recipe: Recipe, corpus: Corpus) -> Evidence:
         rule = cast(torch.optim.Optimizer, RuleOfRecipe(recipe, module))
         evidence = collect(module, draw_examples(corpus, recipe), F.cross_entropy, rule)
     data = None if evidence.data is None else _with_splits(evidence.data, corpus)
-    reference = measure_reference(draw_examples(corpus, recipe, NUM_COUNTED), torch.arange(NUM_EXAMPLES))
+    reference = measure_reference(draw_examples(corpus, recipe, NUM_COUNTED), torch.arange(NUM_MEASURED))
     if isinstance(reference, str):
         evidence, reference = replace(evidence, missing=evidence.missing | {"reference": reference}), None
     rule_name = "AdamW" if recipe.optimizer == "adamw" else "SGD"

@@ -17,7 +17,7 @@ from moreish.doctor.examine import first_pass
 from moreish.doctor.probes.norms import measure_norms
 from moreish.doctor.probes.rates import FACTORS, measure_rates, minibatches
 from moreish.doctor.subject import Subject, make_subject
-from moreish.doctor.trainings.examination import draw_examples, examples_at
+from moreish.doctor.trainings.examination import NUM_MEASURED, draw_examples, examples_at
 from moreish.doctor.trainings.rule import RuleOfRecipe
 from moreish.doctor.watch import BRANCH_STEPS, MAX_BRANCHINGS, has_stalled
 from moreish.engines.contract import is_decayed
@@ -55,9 +55,11 @@ def look_at(
         rates = None
         if num_branchings < MAX_BRANCHINGS and step >= _FIRST_BRANCHING:
             rates = _branched(subject, checkpoint, recipe, rate, updates or ())
-        norms = tuple(replace(norm, num_updates=step) for norm in measure_norms(subject))
+        # While it trains, running statistics lag behind a network that moves: it is their end that counts.
+        is_over = step == recipe.steps
+        norms = tuple(replace(norm, num_updates=step) for norm in measure_norms(subject)) if is_over else None
         trace, loss = first_pass(subject)
-        train = example_losses(module, *draw_examples(corpus, recipe))
+        train = example_losses(module, *draw_examples(corpus, recipe, NUM_MEASURED))
         validation = item_losses(module, recipe, corpus, "validation", CHARACTERS)
     return Look(
         step=step,

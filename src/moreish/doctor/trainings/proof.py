@@ -69,8 +69,10 @@ class Proof:
         return asdict(self) | {"gain": self.gain, "helps": self.helps}
 
     def __str__(self) -> str:
-        if math.isinf(self.gain):
-            gain = "the training that broke off goes on to the end"
+        if math.isinf(self.without):
+            gain = "it breaks off all the same" if math.isinf(self.with_changes) else "it does not break off any more"
+        elif math.isinf(self.with_changes):
+            gain = "the training breaks off: it harms"
         elif self.helps:
             gain = f"{self.gain:.4f} lower ({self.low:.4f} to {self.high:.4f})"
         elif self.high < 0:
