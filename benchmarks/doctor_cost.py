@@ -32,8 +32,8 @@ from torch import Tensor, nn
 
 import moreish
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from doctor import networks
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "doctor"))
+import networks
 
 PARAMETERS = 20_000_000
 
