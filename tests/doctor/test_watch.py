@@ -136,3 +136,21 @@ def test_evaluation_mode_that_was_not_left_again_is_named() -> None:
             doctor.step(loss, x, y)
     finding = doctor.report().findings[0]
     assert (finding.name, finding.step) == ("trained-in-eval-mode", 50)
+
+
+@pytest.mark.parametrize(("rate", "breaks", "expected"), [(1.0, False, "rate-too-high"), (0.01, True, "not-finite")])
+def test_a_loss_that_grew_until_it_was_no_number_speaks_of_the_rate(rate: float, breaks: bool, expected: str) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 1))
+    optimizer = torch.optim.SGD(model.parameters(), rate)
+    with moreish.Doctor(model, optimizer) as doctor:
+        for step in range(60):
+            x = torch.randn(32, 4)
+            optimizer.zero_grad()
+            loss = F.mse_loss(model(x), 3 * x.sum(1, keepdim=True))
+            if breaks and step == 20:
+                loss = loss + torch.log(loss * 0)
+            loss.backward()
+            optimizer.step()
+            doctor.step(loss, x)
+    assert doctor.report().names[0] == expected

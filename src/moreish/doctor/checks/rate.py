@@ -22,6 +22,8 @@ FALLEN = 0.02
 """Relative fall of the loss since the first steps from which a training gets on."""
 THROWN = 0.1
 """Step over parameters, both as lengths, from which they are thrown about: a hundred times what is usual."""
+DIVERGED = 10.0
+"""Factor by which the loss grew, step by step, before it was no number: more than noise, less than one overflow."""
 GAIN = 0.003
 """Further fall of the loss at such a rate within a few steps, relative to its level before, that is no accident."""
 MORE = 20.0
@@ -44,7 +46,7 @@ def level_of(evidence: Evidence, before: float) -> float:
 
 def rate_too_high(evidence: Evidence, level: Level) -> Verdict:
     """The steps raise the loss on held-out examples, where a tenth of the rate lowers it."""
-    found = _lost(evidence, level)
+    found = _diverged(evidence) + _lost(evidence, level)
     if not found and all(branch_at(rates, 0.1) is None for _, _, rates in branched(evidence)):
         return NotExamined("rate-too-high", evidence.missing.get("rates", "no branch at a lower rate was made"))
     for number, look, rates in branched(evidence):
@@ -77,6 +79,28 @@ def rate_too_high(evidence: Evidence, level: Level) -> Verdict:
                 )
             )  # fmt: skip
     return found
+
+
+def _diverged(evidence: Evidence) -> list[Finding]:
+    """The loss grew from step to step until it was no number any more."""
+    losses = evidence.history.losses if evidence.history else ()
+    end = next((step for step, loss in enumerate(losses) if loss - loss != 0), 0)
+    start = end - 1
+    while start > 0 and losses[start - 1] < losses[start]:
+        start -= 1
+    if end - start < 3 or not abs(losses[end - 1]) > DIVERGED * abs(losses[start]):
+        return []
+    return [
+        Finding(
+            "rate-too-high", "critical", None, start + 1,
+            Measurement(f"loss {end - start - 1} steps after step {start + 1}, the last that is a number",
+                        losses[end - 1], losses[start], details={"step": end}),
+            f"From step {start + 1:,} on each step raised the loss, from {losses[start]:.3g} to {losses[end - 1]:.3g}; "
+            "after that it was no number: each step went further past the minimum than the one before.",
+            "Divide the learning rate by ten, and again if need be; or clip the gradient.",
+            "Goodfellow, Bengio & Courville 2016, Deep Learning, section 4.3 (a step past the minimum)",
+        )
+    ]  # fmt: skip
 
 
 def _lost(evidence: Evidence, level: Level) -> list[Finding]:
