@@ -349,3 +349,16 @@ def test_a_loss_that_is_not_finite_later_does_not_explain_what_was_seen_before_t
     report = judge(replace(during, looks=before.looks + during.looks))
     assert report.names[0] == "exploding"
     assert "not-finite" in {finding.name for finding in report.explained}
+
+
+def test_a_layer_that_is_dead_all_over_is_named_and_half_dead_layers_together() -> None:
+    def silenced(share: float) -> nn.Module:
+        model = deep_relu(2**0.5)
+        for module in [m for m in model.modules() if isinstance(m, nn.Linear)][:-1]:
+            module.bias = nn.Parameter(torch.zeros(64))
+            nn.init.constant_(module.bias[: round(64 * share)], -30.0)
+        return model
+
+    for share in (0.5, 1.0):
+        report = examined(lambda share=share: silenced(share), net.windows(), F.cross_entropy)
+        assert report.names[0] == "dead-relu", str(report)

@@ -46,13 +46,17 @@ def _dead(
     found, few, seen = [], 0, False
     for number, look in enumerate((look for look in evidence.looks if look.sites is not None), 1):
         sites = [site for site in look.sites or () if site.op in ops and site.num_units > 1]
-        for site in sites:
+        allowed = level.each(len(sites) + 1, number)  # each layer by itself, and all together
+        counts = [site.num_dead if name == "dead-relu" else site.num_stuck for site in sites]
+        # A unit alive on a share ALIVE of the inputs is missed by all of them with this chance.
+        chances = [max((1 - ALIVE) ** site.num_distinct, DEAD_THRESHOLD) for site in sites]
+        known = [chance for chance, site in zip(chances, sites, strict=True) if site.num_distinct]
+        total = count_above(sum(counts), sum(site.num_units for site in sites), max(known, default=1.0))
+        for site, num_dead, chance in zip(sites, counts, chances, strict=True):
             seen = True
-            num_dead = site.num_dead if name == "dead-relu" else site.num_stuck
-            allowed = level.each(len(sites), number)
-            # A unit alive on a share ALIVE of the inputs is missed by all of them with this chance.
-            chance = max((1 - ALIVE) ** site.num_distinct, DEAD_THRESHOLD)
             p = count_above(num_dead, site.num_units, chance)
+            if p >= allowed and num_dead > chance * site.num_units:
+                p = total
             if p < allowed:
                 share = num_dead / site.num_units
                 measurement = Measurement(
