@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -45,24 +45,26 @@ def record(settings: list[Setting], directory: Path = store.DIRECTORY, processes
 def carry_out(
     work: Callable[[Setting], bytes], todo: list[Setting], keep: Callable[[Setting, bytes], None], processes: int
 ) -> None:
-    """Each setting on one of the processes, with progress; Ctrl-C keeps what is finished."""
-    if not todo:
+    """Each setting on one of the processes (with 1, in this one), with progress; Ctrl-C keeps what is finished."""
+    began, every = time.monotonic(), max(len(todo) // 20, 1)
+    try:
+        for number, (setting, line) in enumerate(_results(work, todo, processes), 1):
+            keep(setting, line)
+            if sys.stdout.isatty() or number % every == 0 or number == len(todo):
+                seconds = time.monotonic() - began
+                left = seconds / number * (len(todo) - number)
+                end = "\r" if sys.stdout.isatty() and number < len(todo) else "\n"
+                print(f"{number:,} of {len(todo):,}, {seconds:.0f} s, about {left:.0f} s left  ", end=end, flush=True)
+    except KeyboardInterrupt:
+        sys.exit("\nInterrupted. What is finished is kept; the same command goes on from there.")
+
+
+def _results(work: Callable[[Setting], bytes], todo: list[Setting], processes: int) -> Iterator[tuple[Setting, bytes]]:
+    if processes == 1 or not todo:
+        yield from map(_Job(work), todo)
         return
-    began, steps = time.monotonic(), max(len(todo) // 20, 1)
-    with multiprocessing.get_context("spawn").Pool(min(processes, len(todo)), _prepare) as pool:
-        try:
-            for number, (setting, line) in enumerate(pool.imap_unordered(_Job(work), todo), 1):
-                keep(setting, line)
-                if sys.stdout.isatty() or number % steps == 0 or number == len(todo):
-                    seconds = time.monotonic() - began
-                    left = seconds / number * (len(todo) - number)
-                    end = "\r" if sys.stdout.isatty() and number < len(todo) else "\n"
-                    print(
-                        f"{number:,} of {len(todo):,}, {seconds:.0f} s, about {left:.0f} s left  ", end=end, flush=True
-                    )
-        except KeyboardInterrupt:
-            pool.terminate()
-            sys.exit("\nInterrupted. What is finished is kept; the same command goes on from there.")
+    with multiprocessing.get_context("spawn").Pool(processes, _prepare) as pool:
+        yield from pool.imap_unordered(_Job(work), todo)
 
 
 class _Job:
