@@ -19,7 +19,7 @@ from moreish.doctor.checks import ALL_CHECKS
 
 def test_a_fault_is_recorded_named_and_mended_and_its_healthy_twin_is_left_in_peace(tmp_path: Path) -> None:
     fault = next(fault for fault in FAULTS if fault.name == "softmax before the loss")
-    twin = healthy("house mlp")
+    twin = healthy("mlp")
     case = Case(fault, 2, fault.plant(twin, fault.severities[1]), twin)
     record([case.twin, case.setting], tmp_path, processes=1)
     verdicts = judge_all(tmp_path)
