@@ -38,8 +38,8 @@ def cases() -> dict[str, tuple[Callable[[Any], Any], int]]:
     x, dy, slope, dx, xhat = padded(ROWS, HIDDEN), padded(ROWS, VOCAB), *(padded(ROWS, HIDDEN) for _ in range(3))
     W, b, logits, transposed = padded(HIDDEN, VOCAB), padded(1, VOCAB), padded(ROWS, VOCAB), padded(VOCAB, HIDDEN)
     dpairs, W1, dembedded = padded(PAIRS, HIDDEN), padded(EMBEDDING, HIDDEN), padded(PAIRS, EMBEDDING)
-    first, second = padded(HIDDEN, VOCAB), padded(HIDDEN, VOCAB)
-    second[...] = 0
+    first, second, nothing = padded(HIDDEN, VOCAB), padded(HIDDEN, VOCAB), padded(ROWS, VOCAB)
+    second[...] = nothing[...] = 0
     index = draw.integers(0, PAIRS, ROWS * CONTEXT).astype(np.int32)
     firsts = np.unique(index, return_index=True)[1]
     marked = index.copy()
@@ -51,7 +51,8 @@ def cases() -> dict[str, tuple[Callable[[Any], Any], int]]:
     head = 2 * ROWS * HIDDEN * VOCAB
     return {
         "product": (lambda k: k.product(x, W, logits, b), head),
-        "product_times": (lambda k: k.product_times(dy, transposed, slope), head),
+        # Of zeros, since what stands in the result is multiplied again and again.
+        "product_times": (lambda k: k.product_times(nothing, transposed, slope), head),
         "product_transposed": (lambda k: k.product_transposed(dpairs, W1, dembedded), 2 * PAIRS * HIDDEN * EMBEDDING),
         "product_update (SGD)": (lambda k: k.product_update(x.T, dy, W, None, None, sgd), head),
         "product_update (AdamW)": (lambda k: k.product_update(x.T, dy, W, first, second, adamw), head),
