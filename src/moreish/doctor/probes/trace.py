@@ -137,22 +137,23 @@ class Trace(TorchFunctionMode):
             return
         # An activation has no channels of its own; (B, C, H, W) is what convolutions hand on.
         moved, moved_in = (x.movedim(1, -1) if x.ndim == 4 else x for x in (out, args[0].detach() if args else out))
-        rows = moved.reshape(-1, moved.shape[-1])
+        rows: Tensor = moved.reshape(-1, moved.shape[-1])
         tally.num_units = rows.shape[1]
         tally.num_rows += rows.shape[0]
         suspects: Tensor | None = None
         if tally.op == "relu" or tally.op == "clamp_min":
             alive = (rows != 0).any(0)
-            tally.any_nonzero = alive if tally.any_nonzero is None else tally.any_nonzero | alive
-            suspects = ~tally.any_nonzero
+            alive = alive if tally.any_nonzero is None else tally.any_nonzero | alive
+            tally.any_nonzero, suspects = alive, ~alive
         elif tally.op in ("tanh", "sigmoid"):
             centre, threshold = (0.0, TANH_THRESHOLD) if tally.op == "tanh" else (0.5, SIGMOID_THRESHOLD)
             saturated = (out - centre if centre else out).abs() > threshold
             tally.saturated.append(self._by_group(saturated))
             low, high = rows.aminmax(dim=0)
-            tally.lowest = low if tally.lowest is None else torch.minimum(tally.lowest, low)
-            tally.highest = high if tally.highest is None else torch.maximum(tally.highest, high)
-            suspects = (tally.lowest > centre + threshold) | (tally.highest < centre - threshold)
+            low = low if tally.lowest is None else torch.minimum(tally.lowest, low)
+            high = high if tally.highest is None else torch.maximum(tally.highest, high)
+            tally.lowest, tally.highest = low, high
+            suspects = (low > centre + threshold) | (high < centre - threshold)
         if suspects is not None:
             tally.suspects = suspects
             if bool(suspects.any()):  # only then does it matter how many different inputs they were dead for
