@@ -22,7 +22,9 @@ LETTERS = [".", *"abcde"]
 PUBLISHED = {
     "id": "mlp-quiet-head",
     "verdict": "exact",
-    "figures": [{"name": "unknown", "published": "1.0", "mean": 1.0, "spread": None, "verdict": "exact"}],
+    "figures": [
+        {"name": "unknown", "published": "1.0", "mean": 1.0, "spread": None, "verdict": "exact", "verdicts": []}
+    ],
 }
 
 
@@ -225,6 +227,21 @@ def test_parameters_without_a_gradient_are_marked():
     assert receives.get_offsets().tolist() == [[0.25, 0.0]]
     assert none.get_offsets()[:, 1].tolist() == [1.0]
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["head.linear.bias", "embedding.weight"]
+
+
+def test_each_number_of_a_published_row_has_a_mark_by_its_own_verdict():
+    losses = {
+        "name": "losses",
+        "published": "4.8 4.4",
+        "mean": [4.81, 9.0],
+        "spread": [0.01, 0.01],
+        "verdict": "differs",
+        "verdicts": ["agrees", "differs"],
+    }
+    figure = sharing.draw_published([{"id": "perceptron-minibatch", "verdict": "differs", "figures": [losses]}])
+    marks = {each.get_label(): each.get_offsets() for each in figure.axes[0].collections}
+    assert {name: len(places) for name, places in marks.items()} == {"agrees": 1, "differs": 1}
+    assert abs(marks["agrees"][0][0]) < 1 < marks["differs"][0][0]
 
 
 def test_a_published_figure_is_measured_by_what_is_allowed():

@@ -116,10 +116,12 @@ def draw_published(results: Sequence[Mapping[str, Any]]) -> "Figure":
     marks: dict[str, tuple[list[float], list[int]]] = {verdict: ([], []) for verdict in _VERDICTS}
     for place, row in enumerate(rows):
         for compared in row["figures"]:
-            for distance in distances(row["id"], compared):
-                xs, ys = marks[compared["verdict"]]
-                xs.append(distance)
-                ys.append(place)
+            measured = distances(row["id"], compared)
+            verdicts = compared["verdicts"] or [compared["verdict"]] * len(measured)
+            for distance, verdict in zip(measured, verdicts, strict=False):  # a text has a verdict and no distance
+                if distance is not None:
+                    marks[verdict][0].append(distance)
+                    marks[verdict][1].append(place)
         axes.text(
             1.01,
             place,
@@ -147,10 +149,10 @@ def draw_published(results: Sequence[Mapping[str, Any]]) -> "Figure":
     return figure
 
 
-def distances(experiment: str, compared: Mapping[str, Any]) -> list[float]:
-    """How far each number of a figure lies from what was published, 1 where it is just allowed.
+def distances(experiment: str, compared: Mapping[str, Any]) -> list[float | None]:
+    """How far each number of a figure lies from what was published, 1 where it is just allowed; None if not finite.
 
-    None for texts, and for figures that this version does not know.
+    Empty for texts, and for figures that this version does not know.
     """
     known = experiments().get(experiment)
     figure = next((each for each in known.published if each.name == compared["name"]), None) if known else None
@@ -164,9 +166,8 @@ def distances(experiment: str, compared: Mapping[str, Any]) -> list[float]:
         return []
     limits = [_allowed(figure, *each) for each in zip(printed, spreads, strict=True)]
     return [
-        (value - float(text)) / limit
+        None if value is None else (value - float(text)) / limit
         for value, text, limit in zip(means, printed, limits, strict=True)
-        if value is not None and limit > 0
     ]
 
 
