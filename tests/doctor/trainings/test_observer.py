@@ -69,12 +69,12 @@ def test_overfitting_is_seen_on_the_same_items_again_and_again(tmp_path: Path, s
 
 def test_a_resumed_training_goes_on_with_what_was_seen(syllables: Path, tmp_path: Path) -> None:
     run = moreish.train(syllables, out=tmp_path / "run", observers=[TrainingDoctor(), StopAt(200)], **SMALL)
-    before = recorded(run.path)
+    before = recorded(run)
     assert before is not None
     assert before.looks[0].step == 0
     last = before.looks[-1].step
     moreish.train(out=run.path, resume=True, observers=[TrainingDoctor()])
-    after = recorded(run.path)
+    after = recorded(run)
     assert after is not None
     steps = [look.step for look in after.looks]
     assert steps == sorted(set(steps))
@@ -89,6 +89,8 @@ def test_a_model_that_counts_is_not_examined(syllables: Path, tmp_path: Path) ->
     assert not (tmp_path / "run" / DOCTOR_FILE).exists()
 
 
-def test_a_record_of_another_version_counts_as_none(tmp_path: Path) -> None:
-    (tmp_path / DOCTOR_FILE).write_text('{"findings": []}', encoding="utf-8")
-    assert recorded(tmp_path) is None
+def test_a_record_of_another_version_counts_as_none(syllables: Path, tmp_path: Path) -> None:
+    run = moreish.train(syllables, out=tmp_path / "run", observers=[TrainingDoctor()], **(SMALL | {"steps": 50}))
+    assert recorded(run) is not None
+    (run.path / DOCTOR_FILE).write_text('{"findings": []}', encoding="utf-8")
+    assert recorded(run) is None

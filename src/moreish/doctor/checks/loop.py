@@ -137,16 +137,16 @@ def spikes(evidence: Evidence, level: Level) -> Verdict:
     losses = np.nan_to_num(losses, nan=_LARGEST, posinf=_LARGEST).clip(-_LARGEST, _LARGEST)
     before = np.lib.stride_tricks.sliding_window_view(losses, BEFORE)[:count]
     after = np.lib.stride_tricks.sliding_window_view(losses, SPIKE)[BEFORE : BEFORE + count]
-    usual = np.median(before, axis=1)
-    high = np.median(after, axis=1)
+    candidates = np.flatnonzero(after.min(1) > before.max(1))
+    usual, high = np.median(before[candidates], axis=1), np.median(after[candidates], axis=1)
     share = SPIKE_SHARE * abs(float(np.median(losses[:16])))
-    is_spike = (after.min(1) > before.max(1)) & (high > SPIKE_RATIO * usual) & (high - usual > share)
-    starts = np.flatnonzero(is_spike) + BEFORE + 1
+    is_spike = (high > SPIKE_RATIO * usual) & (high - usual > share)
+    starts = candidates[is_spike] + BEFORE + 1
     if not len(starts):
         return []
     number = 1 + sum(b - a > BEFORE for a, b in pairwise(starts.tolist()))
     first = int(starts[0])
-    value, null = float(high[first - BEFORE - 1]), float(usual[first - BEFORE - 1])
+    value, null = float(high[is_spike][0]), float(usual[is_spike][0])
     return [
         Finding(
             "spikes", "major", None, first,

@@ -12,7 +12,7 @@ from torch import nn
 
 from moreish.corpus import Corpus, Split
 from moreish.doctor.checks import decay
-from moreish.doctor.evidence import History, Look, Minibatch, Rates, Update
+from moreish.doctor.evidence import Look, Rates, Update
 from moreish.doctor.examine import first_pass
 from moreish.doctor.probes.norms import measure_norms
 from moreish.doctor.probes.rates import FACTORS, measure_rates, minibatches
@@ -118,17 +118,6 @@ def item_losses(module: nn.Module, recipe: Recipe, corpus: Corpus, split: Split,
     nlls = example_losses(module, *examples_at(block_positions(blocks), corpus, recipe))
     lengths = blocks.stops - blocks.starts
     return np.add.reduceat(nlls, np.cumsum(lengths) - lengths) / lengths.mean()
-
-
-def history_of(losses: NDArray[np.float32], recipe: Recipe) -> History:
-    """Every step's loss, and what there is in moreish's own loop that another loop could do wrong."""
-    is_noisy = recipe.dropout > 0 or recipe.norm == "batch"
-    return History(
-        tuple(losses.tolist()),
-        has_scheduler=recipe.schedule != "constant",
-        noisy_modules=("network",) if is_noisy else (),
-        minibatches=(Minibatch(1, (), recipe.batch),),
-    )
 
 
 def _updates(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from moreish.corpus import Corpus
-from moreish.doctor.evidence import Evidence
+from moreish.doctor.evidence import Evidence, History, Minibatch
 from moreish.doctor.finding import Finding, Report
 from moreish.doctor.judge import judge
 from moreish.doctor.trainings.remedies import for_recipe
@@ -83,8 +83,7 @@ class TrainingDoctor:
 
     def _judge(self, watched: _Watched) -> None:
         self.report = for_recipe(judge(watched.evidence), watched.run.recipe)
-        content = {"evidence": watched.evidence.to_dict(), "report": self.report.to_dict()}
-        write_atomically(watched.run.path / DOCTOR_FILE, json.dumps(content, ensure_ascii=False).encode())
+        record(watched.run.path, watched.evidence, self.report)
         for finding in self.report.findings:
             if (finding.name, finding.layer) not in self._told:
                 self._told.add((finding.name, finding.layer))
@@ -96,7 +95,7 @@ def _begin(prepared: Prepared, step: int) -> _Watched:
     from moreish.doctor.trainings.examination import examine  # loads PyTorch, as training does
 
     run = Run.open(prepared.run)
-    evidence = (recorded(run.path) if step else None) or examine(run.recipe, prepared.corpus)
+    evidence = (recorded(run) if step else None) or examine(run.recipe, prepared.corpus)
     evidence = replace(evidence, looks=tuple(look for look in evidence.looks if look.step <= step))
     return _Watched(run, prepared.corpus, evidence, step + 1)
 
@@ -107,23 +106,43 @@ def looked(evidence: Evidence, run: Run, corpus: Corpus, statistics: Statistics)
     Args:
         statistics: of the steps since the look before.
     """
-    from moreish.doctor.trainings.looks import history_of, look_at
+    from moreish.doctor.trainings.looks import look_at
 
     checkpoint = Checkpoint.load(run.path)
     if checkpoint is None:
         return evidence
     num_branchings = sum(look.rates is not None for look in evidence.looks if look.step > 0)
     look = look_at(checkpoint, statistics, run.recipe, corpus, num_branchings)
-    history = history_of(checkpoint.history.all_losses(), run.recipe)
-    return replace(evidence, looks=(*evidence.looks, look), history=history)
+    return replace(evidence, looks=(*evidence.looks, look), history=_history(run))
 
 
-def recorded(run: Path) -> Evidence | None:
+def record(run: Path, evidence: Evidence, report: Report) -> None:
+    """Write what was seen and the verdict into a run; losses stand in its checkpoint already."""
+    content = {"evidence": replace(evidence, history=None).to_dict(), "report": report.to_dict()}
+    write_atomically(run / DOCTOR_FILE, json.dumps(content, ensure_ascii=False).encode())
+
+
+def recorded(run: Run) -> Evidence | None:
     """What a doctor saw of a run; None where none looked on, or one of another version of moreish."""
-    path = run / DOCTOR_FILE
+    path = run.path / DOCTOR_FILE
     if not path.is_file():
         return None
     try:
-        return Evidence.from_dict(read_json(path)["evidence"])
+        evidence = Evidence.from_dict(read_json(path)["evidence"])
     except (KeyError, TypeError):
         return None
+    return replace(evidence, history=_history(run))
+
+
+def _history(run: Run) -> History | None:
+    """Every step's loss, and what there is in moreish's own loop that another loop could do wrong."""
+    checkpoint = Checkpoint.load(run.path)
+    if checkpoint is None:
+        return None
+    recipe = run.recipe
+    return History(
+        tuple(checkpoint.history.all_losses().tolist()),
+        has_scheduler=recipe.schedule != "constant",
+        noisy_modules=("network",) if recipe.dropout > 0 or recipe.norm == "batch" else (),
+        minibatches=(Minibatch(1, (), recipe.batch),),
+    )

@@ -133,7 +133,7 @@ def diagnose_training(
 
 def _evidence(recipe: Recipe, corpus: Corpus, run: Run | None) -> Evidence:
     """Of a run, what a doctor recorded; where none looked on, its beginning and its end."""
-    seen = None if run is None else recorded(run.path)
+    seen = None if run is None else recorded(run)
     if seen is not None:
         return seen
     initial = examine(recipe, corpus)
