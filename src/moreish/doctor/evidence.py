@@ -6,11 +6,11 @@ Every section may be None; `missing` then says why. Sections hold a few numbers 
 import functools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from moreish.doctor.finding import finite
+from moreish.doctor.finding import plain
 
 NUM_GROUPS = 16
 """Per-example values are averaged in at most this many groups of examples, the units of the t-tests."""
@@ -376,7 +376,7 @@ class Evidence:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; read it back with `from_dict`."""
-        return finite(asdict(self))
+        return plain(self)
 
     @staticmethod
     def from_dict(content: Mapping[str, Any]) -> "Evidence":

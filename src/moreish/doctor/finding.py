@@ -1,7 +1,8 @@
 """What the doctor returns: findings, what they rest on, and what could not be examined."""
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+import math
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal
 
 Severity = Literal["critical", "major", "minor"]
@@ -73,7 +74,7 @@ class Finding:
     consequences: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return plain(self)
 
     def with_consequences(self, names: tuple[str, ...]) -> "Finding":
         """The same finding, explaining others."""
@@ -120,7 +121,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; numbers that are not finite are text ("inf", "nan")."""
-        return finite(asdict(self))
+        return plain(self)
 
     def to_json(self, indent: int | None = 2) -> str:
         """All of it as JSON."""
@@ -137,14 +138,17 @@ class Report:
         return to_html(self)
 
 
-def finite(value: Any) -> Any:
-    """The same tree with "inf", "-inf" and "nan" as text where a number is not finite: JSON has no such numbers."""
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return str(value)
+def plain(value: Any) -> Any:
+    """Dataclasses, tuples and dicts as what JSON has; numbers that are not finite become "inf", "-inf" and "nan"."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
     if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
+        are_finite = all(type(item) is float for item in value) and math.isfinite(sum(value))
+        return list(value) if are_finite else [plain(item) for item in value]
+    if is_dataclass(value):
+        return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
     return value
 
 
