@@ -7,8 +7,9 @@
 - ```text and everything else is not run.
 
 What is printed depends on the processor in its digits and in the words that a model makes up, so lines match loosely:
-a number stands for every number, `…` for anything within a line, `...` alone on a line for any lines, and spaces and
-ruled lines may be of any length. `<!-- words vary -->` before a block lets each line stand for any one line, and
+a number stands for every number and a duration for every duration, `…` for anything within a line, `...` alone on a
+line for any lines, and spaces and ruled lines may be of any length. `<!-- words vary -->` before a block lets each line
+stand for any one line, and
 `<!-- words vary below: TEXT -->` only those of the paragraph that begins below TEXT, which holds no numbers.
 
 Commands that set up or fetch something (make, git, pip, cd, ...) are not run; that a make target exists is checked.
@@ -34,6 +35,7 @@ _FENCE = re.compile(
 _WORDS_VARY = re.compile(r"<!-- words vary(?: below: (.+?))? -->")
 _NOT_RUN = re.compile(r"(?:make|git|pip|cd|source|python3? -m (?:venv|pip))\b")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*(?:e[+-]?\d+)?")
+_DURATION = re.compile(r"\d+(?:[.,]\d+)* s\b|\d+ min \d+ s\b|\d[\d,]* h \d+ min\b")
 _RULE = re.compile(r"[-\u2500-\u257f]{2,}")
 _CLAIM = re.compile(r"^(?P<code>[^#]*\S)\s+# → (?P<value>.*)$")
 
@@ -108,7 +110,7 @@ def difference(expected: list[str], printed: str, words_vary: tuple[str, ...] = 
 
 def _masked(text: str) -> list[str]:
     lines = [line.rpartition("\r")[2] for line in text.strip("\n").split("\n")]  # what a progress line ended as
-    lines = [" ".join(_RULE.sub("──", _NUMBER.sub("#", line)).split()) for line in lines]
+    lines = [" ".join(_RULE.sub("──", _NUMBER.sub("#", _DURATION.sub("# s", line))).split()) for line in lines]
     return [] if lines == [""] else lines
 
 

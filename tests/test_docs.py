@@ -55,6 +55,7 @@ def console(*lines: str) -> str:
     [
         ("$ echo hello", "hello"),
         ("$ echo 'loss  2.1034 after 1,000 steps'", "loss 1.9 after 20 steps"),
+        ("$ echo 'done in 1 min 02 s'", "done in 29 s"),
         ("$ echo '+------+'; echo '│ a  │'", "+---+", "│ a │"),
         ("$ printf 'a\\nb\\nc\\n'", "a", "...", "c"),
         ("$ printf 'a\\nc\\n'", "a", "...", "c"),

@@ -68,8 +68,8 @@ def look_at(
         norms=norms,
         updates=updates,
         rates=rates,
-        train_losses=tuple(train.tolist()),
-        validation_losses=tuple(validation.tolist()),
+        train_losses=tuple(np.round(train, 6).tolist()),
+        validation_losses=tuple(np.round(validation, 6).tolist()),
         in_training_mode=True,
     )
 
