@@ -122,7 +122,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("rate too high", ("rate-too-high",), fields(learning_rate=lambda s, factor: s.learning_rate * factor),
           (10.0, 30.0, 100.0), RATED, base=_long),
     Fault("rate too low", ("rate-too-low",), fields(learning_rate=lambda s, factor: s.learning_rate / factor),
-          (2e3, 6e3, 2e4), RATED),
+          (2e3, 6e3, 2e4), RATED, base=_long),
     Fault("weight decay too strong", ("weight-decay",),
           fields(weight_decay=lambda s, share: share / s.learning_rate), (0.03, 0.1, 0.3),
           ("mlp", "regressor", "cnn", "lstm", "gru", "tanhnet"), base=_long),
@@ -149,7 +149,7 @@ FAULTS: tuple[Fault, ...] = (
           base=lambda s, batch: s.having(batch=batch)),
     Fault("logarithm of zero", ("not-finite",), wiring("log"), (0.05, 0.3, 1.0),
           ("deep", "regressor", "cnn", "rescnn")),
-    Fault("attention that sees nothing", ("not-finite",), option("ahead"), (-1, -2, -3), ("gpt", "llama")),
+    Fault("attention that sees nothing", ("not-finite",), option("ahead"), (-1, -2, -3), ("gpt",)),
     Fault("inputs that are not numbers", ("not-finite",), field("broken"), (0.003, 0.01, 0.1),
           ("regressor", "cnn", "rescnn", "tanhnet")),
     # Wiring
@@ -164,7 +164,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("input multiplied by zero", ("output-ignores-input",), wiring("blind"), ("embed", "body", "head"),
           ("mlp", "lstm", "house mlp", "gru", "mixer"), by_construction=True),
     # Data
-    Fault("labels dealt out at random", ("inputs-ignored",), field("misaligned"), (0.9, 0.95, 1.0),
+    Fault("labels in another order than inputs", ("inputs-ignored",), field("scrambled"), (0.9, 0.95, 1.0),
           ("mlp", "cnn", "lstm", "gru", "rescnn"), base=_long),
     Fault("label is an input", ("label-in-input",), field("label_offset"), (-2, -1, 0), TEXT, by_construction=True),
     Fault("label of a later place", ("label-shifted",), field("label_offset"), (2, 3, 5), TEXT, by_construction=True),
@@ -178,7 +178,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("small training set", ("overfitting",), field("num_train"), (128, 64, 32),
           ("mlp", "regressor", "lstm", "house mlp", "gru", "tanhnet"), base=_long),
     Fault("bottleneck", ("underfitting",), option("width"), (3, 2, 1),
-          ("mlp", "regressor", "lstm", "gru", "tanhnet"), base=_long),
+          ("mlp", "regressor", "lstm", "gru", "tanhnet"), base=lambda s, _: s.having(steps=1610)),
 )  # fmt: skip
 
 

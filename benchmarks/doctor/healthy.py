@@ -52,7 +52,7 @@ HARD: dict[str, Setting] = {
     "only the last character matters": healthy("house mlp", corpus="bigrams", steps=410),
     "one class of pictures in four fifths": healthy("cnn", corpus="uneven bars"),
     "half of the labels padded": healthy("gru", ignored=0.5, steps=410),
-    "a fifth of the labels wrong": healthy("rescnn", misaligned=0.2, steps=410),
+    "a fifth of the labels wrong": healthy("rescnn", mislabelled=0.2, steps=410),
     # Depth and length
     "GPT of eight layers": healthy("gpt", options=(("layers", 8),), steps=80),
     "long training": healthy("mlp", steps=600),

@@ -73,7 +73,7 @@ REMEDIES: dict[str, Remedy | tuple[Remedy, ...]] = {
     "examples-mixed": lambda s: s.dropping("wiring", "mix"),
     "context-unused": lambda s: s.dropping("wiring", "deaf"),
     "output-ignores-input": lambda s: s.dropping("wiring", "blind"),
-    "inputs-ignored": lambda s: s.having(misaligned=0.0).dropping("wiring", "blind", "mix"),
+    "inputs-ignored": lambda s: s.having(scrambled=0.0).dropping("wiring", "blind", "mix"),
     "label-in-input": lambda s: s.having(label_offset=1),
     "label-shifted": lambda s: s.having(label_offset=1),
     "split-overlap": lambda s: s.having(overlap=0.0),

@@ -35,7 +35,8 @@ class Setting:
         strange_passes_every: steps between passes in training mode, without gradients, over strange inputs.
         num_train: training examples.
         label_offset: place of the label after the last input; 1 is the next symbol.
-        misaligned: share of labels that were dealt out at random.
+        mislabelled: share of labels that were dealt out at random, once and for all.
+        scrambled: share of the labels of each minibatch that the loop deals out at random.
         overlap: share of validation that stands in training.
         duplicates: share of training examples that are copies of others.
         stretches: into how many stretches the data fall that are each in the order of their labels; 0 where they are
@@ -72,7 +73,8 @@ class Setting:
     strange_passes_every: int | None = None
     num_train: int = 4096
     label_offset: int = 1
-    misaligned: float = 0.0
+    mislabelled: float = 0.0
+    scrambled: float = 0.0
     overlap: float = 0.0
     duplicates: float = 0.0
     stretches: int = 0

@@ -86,9 +86,9 @@ def make_data(setting: Setting) -> Data:
     if setting.overlap:
         copied = round(setting.overlap * NUM_VALIDATION)
         validation = tuple(torch.cat((a[:copied], b[copied:])) for a, b in zip((x, y), validation, strict=True))
-    if setting.misaligned:
-        y = _dealt_out(y, setting.misaligned, generator)
-        validation = (validation[0], _dealt_out(validation[1], setting.misaligned, generator))
+    if setting.mislabelled:
+        y = _dealt_out(y, setting.mislabelled, generator)
+        validation = (validation[0], _dealt_out(validation[1], setting.mislabelled, generator))
     if setting.ignored:
         y = torch.where(torch.rand(y.shape, generator=generator) < setting.ignored, -100, y)
     if setting.stretches:
@@ -103,6 +103,8 @@ def make_data(setting: Setting) -> Data:
 
 def _dealt_out(y: Tensor, share: float, generator: torch.Generator) -> Tensor:
     """Labels of so large a share of the examples exchanged among each other."""
+    if not share:
+        return y
     rows = torch.arange(len(y))
     chosen = torch.randperm(len(y), generator=generator)[: round(share * len(y))]
     rows[chosen] = chosen[torch.randperm(len(chosen), generator=generator)]
@@ -188,6 +190,7 @@ def _train(
     setting: Setting, data: Data, model: nn.Module, optimizer: torch.optim.Optimizer, scheduler: Any, doctor: Any
 ) -> None:
     loss_fn, rows = LOSSES[setting.loss], batches(setting, len(data.train[0]))
+    generator = torch.Generator().manual_seed(setting.seed)
     usual = [group["lr"] for group in optimizer.param_groups]
     for step in range(setting.steps):
         if step % setting.evaluate_every == 0:
@@ -205,7 +208,7 @@ def _train(
             optimizer.zero_grad()
         chosen = next(rows)
         for share in chosen.chunk(setting.accumulate):
-            x, y = data.train[0][share], data.train[1][share]
+            x, y = data.train[0][share], _dealt_out(data.train[1][share], setting.scrambled, generator)
             loss = loss_fn(model(x), y) / setting.accumulate
             loss.backward()
         if setting.clip is not None:

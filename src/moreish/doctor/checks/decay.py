@@ -11,6 +11,8 @@ SHARE = 0.3
 """Pull of the decay over that of the gradient from which a branch without it is worth its cost."""
 GAIN = 0.03
 """Loss that a branch without decay gains, relative to its level before."""
+FELL = 0.5
+"""Share of the first loss that is lost by a training that gets on; asked only where parameters shrink away."""
 SHRUNK = 0.2
 """Share of its first length from which a parameter has been decayed away."""
 
@@ -49,9 +51,32 @@ def weight_decay(evidence: Evidence, level: Level) -> Verdict:
             )  # fmt: skip
             what = f"{name} has shrunk to {share:.1%} of its first length, and the loss stays at {loss:.3g}"
             found.append(_finding(stand.look, measured, what))
+    if isinstance(stands, str):
+        found += _decayed_away(evidence, level)
     if not found and isinstance(stands, str) and not branched(evidence):
         return NotExamined("weight-decay", f"decay pulls hard, but whether it harms is not known: {stands}")
     return sorted(found, key=lambda finding: finding.step)
+
+
+def _decayed_away(evidence: Evidence, level: Level) -> list[Finding]:
+    """Where no simpler model is there to compare with: a parameter shrinks away while the loss hardly falls."""
+    looks = [look for look in evidence.looks if look.train_losses and look.updates]
+    found = []
+    for number, look in enumerate(looks[1:], 1):
+        least = FELL * mean(looks[0].train_losses)
+        allowed = level.each(2, number)
+        p = mean_above([least - fall for fall in differences(looks[0].train_losses, look.train_losses)], 0.0)
+        name, share = _shrunk(evidence, look)
+        if p < allowed and _pull(look) > SHARE and share < SHRUNK:
+            loss = mean(look.train_losses)
+            measured = Measurement(
+                "training loss", loss, mean(looks[0].train_losses) - least, None, p, allowed,
+                len(look.train_losses or ()),
+                {"pull over gradient": _pull(look), f"length of {name} over its first": share},
+            )  # fmt: skip
+            what = f"{name} has shrunk to {share:.1%} of its first length, and the loss stays at {loss:.3g}"
+            found.append(_finding(look, measured, what))
+    return found
 
 
 def _finding(look: Look, measured: Measurement, what: str) -> Finding:

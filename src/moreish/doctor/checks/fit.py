@@ -29,7 +29,6 @@ class Standing:
         earlier: the looks at a quarter and at half of the steps.
         behind: its losses less those of the simplest model.
         gained: losses of the labels alone less its own.
-        p_resting: against "it closes a tenth of what it lacks while its steps double, once or twice".
         p_stuck: against "it is not behind, or closes a tenth of that while its steps double".
     """
 
@@ -38,7 +37,6 @@ class Standing:
     earlier: tuple[Look, Look]
     behind: list[float]
     gained: list[float]
-    p_resting: float
     p_stuck: float
 
 
@@ -70,7 +68,7 @@ def standings(evidence: Evidence) -> list[Standing] | str:
             rests.append(mean_below([c - CLOSED * lack for c, lack in zip(closed, lacked, strict=True)], 0.0))
         p = max(mean_above(behind, BEHIND), *rests)  # all have to hold, so that the largest p-value counts
         gained = differences(reference.marginal, look.train_losses)
-        found.append(Standing(number, look, (first, second), behind, gained, max(rests), p))
+        found.append(Standing(number, look, (first, second), behind, gained, p))
     return found
 
 
@@ -84,8 +82,8 @@ def inputs_ignored(evidence: Evidence, level: Level) -> Verdict:
     found = []
     for stand in stands:
         allowed = level.each(1, stand.number)
-        p = max(mean_above(told, INFORMATION), stand.p_resting)
-        for look in (stand.earlier[1], stand.look):
+        p = mean_above(told, INFORMATION)
+        for look in (*stand.earlier, stand.look):
             gained = differences(reference.marginal, look.train_losses)
             p = max(p, mean_below([g - LEARNED * t for g, t in zip(gained, told, strict=True)], 0.0))
         if p < allowed and mean(stand.gained) > -2 * LEARNED * mean(told):
@@ -95,7 +93,7 @@ def inputs_ignored(evidence: Evidence, level: Level) -> Verdict:
                     "inputs-ignored", "critical", None, stand.look.step,
                     Measurement("training loss (nats)", loss, mean(reference.losses), labels - LEARNED * mean(told), p,
                                 allowed, len(told), {"labels alone": labels, "null is of": reference.kind}),
-                    f"From step {stand.earlier[1].step:,} to {stand.look.step:,} the loss stayed where the frequencies "
+                    f"From step {stand.earlier[0].step:,} to {stand.look.step:,} the loss stayed where the frequencies "
                     f"of the labels alone lead ({labels:.3f}), although {reference.kind} lead to "
                     f"{mean(reference.losses):.3f} on the same examples: the network learns nothing from its inputs.",
                     "Check that inputs and targets belong together in the loop (one of them shuffled without the "

@@ -168,6 +168,9 @@ def not_shuffled(evidence: Evidence, level: Level) -> Verdict:
         return NotExamined("not-shuffled", f"labels of {len(minibatches)} minibatches of two examples or more were "
                            f"handed to step; it takes {MIN_MINIBATCHES}")  # fmt: skip
     within, between = _agreement(minibatches)
+    in_all = evidence.data.label_same_chance if evidence.data is not None else 0.0
+    if in_all > 0:  # how often two labels of the training data agree is known better than from the minibatches
+        between = [in_all] * len(within)
     different = 1 - sum(between) / len(between)
     if different <= 0:
         return NotExamined("not-shuffled", "all labels seen are the same")

@@ -26,7 +26,11 @@ def measure_parameters(
     embeddings = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
     gates = _gates(model)
     equal = {name: p.ndim >= 2 and id(p) not in embeddings for name, p in trained.items()}
-    axes = {name: [axis for axis in (0, 1) if p.shape[axis] > 1] if p.ndim >= 2 else [] for name, p in trained.items()}
+    axes = {
+        name: [axis for axis in (0, 1) if p.shape[axis] > (gates.get(id(p), 1) if axis == 0 else 1)]
+        for name, p in trained.items()
+        if p.ndim >= 2
+    }
     first: dict[str, float | None] = {}
     got, used = dict.fromkeys(named, False), dict.fromkeys(named, False)
     initial = {name: (_rms(p), bool(torch.isfinite(p).all())) for name, p in named.items()}

@@ -88,12 +88,24 @@ def measure_loss(output: Any, subject: Subject) -> Loss:
         outputs = predictions.outputs[used].float()
         num_classes = outputs.shape[-1]
         formula, reduction = _class_formula(outputs, labels, value)
+        if isinstance(output, Tensor) and _what_are(outputs) == "logits":
+            formula, reduction = _formula_elsewhere(output, subject)
         frequencies = torch.bincount(labels, minlength=num_classes).double() / len(labels)
         marginal = float(-(frequencies * frequencies.clamp_min(1e-300).log()).sum())
         return Loss(
             *(value, formula, reduction, num_classes, len(labels), kept, math.log(num_classes), marginal),
             outputs_are=_what_are(outputs),
         )
+
+
+def _formula_elsewhere(output: Tensor, subject: Subject) -> tuple[str, str]:
+    """What the loss computes of other logits: untrained ones are often near zero, where formulas agree."""
+    noise = torch.randn(output.shape, generator=torch.Generator().manual_seed(0))
+    other = output + noise.to(output)
+    predictions = layout(other, subject)
+    assert predictions is not None
+    used = predictions.labels != _IGNORED
+    return _class_formula(predictions.outputs[used].float(), predictions.labels[used], float(subject.loss(other)))
 
 
 def _class_formula(outputs: Tensor, labels: Tensor, value: float) -> tuple[str, str]:
