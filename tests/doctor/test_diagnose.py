@@ -190,6 +190,8 @@ FAULTS: dict[str, list[tuple[str, Any, Any, Any]]] = {
     "softmax-twice": [
         ("mlp", lambda: nn.Sequential(net.MLP(), nn.Softmax(-1)), net.windows, F.cross_entropy),
         ("loss", lambda: net.MLP(), net.windows, lambda out, y: F.cross_entropy(out.softmax(-1), y)),
+        ("logits near zero", lambda: net.MLP(output_scale=1e-4), net.windows,
+         lambda out, y: F.cross_entropy(out.softmax(-1), y)),
     ],
     "likelihood-of-logits": [("mlp", lambda: net.MLP(), net.windows, F.nll_loss)],
     "loss-summed": [("mlp", lambda: net.MLP(), net.windows, lambda out, y: F.cross_entropy(out, y, reduction="sum"))],
@@ -362,3 +364,12 @@ def test_a_layer_that_is_dead_all_over_is_named_and_half_dead_layers_together() 
     for share in (0.5, 1.0):
         report = examined(lambda share=share: silenced(share), net.windows(), F.cross_entropy)
         assert report.names[0] == "dead-relu", str(report)
+
+
+def test_a_single_unit_behind_gates_is_not_taken_for_equal_ones() -> None:
+    class Narrow(net.LSTM):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lstm, self.head = nn.LSTM(16, 1, batch_first=True), nn.Linear(1, net.VOCABULARY)
+
+    assert "symmetric-units" not in examined(Narrow, net.sequences(), net.sequence_loss).names
