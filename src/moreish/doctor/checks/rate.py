@@ -20,6 +20,8 @@ MIN_STEPS = 200
 """A training may still be warming up before."""
 FALLEN = 0.02
 """Relative fall of the loss since the first steps from which a training gets on."""
+USUAL = 1e-3
+"""Step over parameters, both as lengths, of a training that gets on; a smaller one is not too large."""
 THROWN = 0.1
 """Step over parameters, both as lengths, from which they are thrown about: a hundred times what is usual."""
 DIVERGED = 10.0
@@ -119,6 +121,8 @@ def _lost(evidence: Evidence, level: Level) -> list[Finding]:
         first = median(evidence.history.losses[:16]) if evidence.history else math.inf
         worse = mean_above([-gain for gain in stand.gained], RISE * marginal) if loss > first else 1.0
         moves = [u.moved for look in (*stand.earlier, stand.look) for u in look.updates or () if u.moved == u.moved]
+        if moves and median(moves) < USUAL:
+            continue
         is_thrown = bool(moves) and median(moves) > THROWN
         p = min(worse, stand.p_stuck if is_thrown else 1.0)
         if p < allowed:
