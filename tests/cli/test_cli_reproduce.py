@@ -8,7 +8,7 @@ from moreish.experiments import experiments
 def test_alone_it_lists_every_experiment(command):
     listed = command("reproduce")
     assert listed.code == 0
-    ids = [line.split()[0] for line in listed.out.splitlines()[1:-2]]
+    ids = [line.split()[0] for line in listed.out.splitlines()[1:-3]]
     assert ids == list(experiments())
     assert [each["id"] for each in json.loads(command("reproduce", "--json").out)["experiments"]] == ids
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 import moreish
 from doctor import networks as net
@@ -72,10 +72,13 @@ def test_clipping_and_accumulation_are_not_taken_for_gradients_left_over() -> No
     assert judge(Evidence.from_json(doctor.evidence().to_json())) == doctor.report()
 
 
-def test_a_parameter_that_never_moves_is_named() -> None:
+@pytest.mark.parametrize(("is_held", "name"), [(True, "never-moves"), (False, "not-in-optimizer")])
+def test_a_parameter_that_never_moves_is_named_by_its_cause(is_held: bool, name: str) -> None:
     torch.manual_seed(0)
     model = net.MLP()
-    optimizer = torch.optim.SGD([p for name, p in model.named_parameters() if name != "W_out"], 0.1)
+    groups = [{"params": [p for name, p in model.named_parameters() if name != "W_out"]}]
+    groups += [{"params": [model.W_out], "lr": 0.0}] if is_held else []
+    optimizer = torch.optim.SGD(groups, 0.1)
     with moreish.Doctor(model, optimizer) as doctor:
         for step in range(60):
             inputs, targets = net.windows(32, seed=step)
@@ -84,7 +87,40 @@ def test_a_parameter_that_never_moves_is_named() -> None:
             loss.backward()
             optimizer.step()
             doctor.step(loss, inputs, targets)
-    assert [(item.name, item.layer) for item in doctor.report().findings] == [("never-moves", "W_out")]
+    assert [(item.name, item.layer) for item in doctor.report().findings] == [(name, "W_out")]
+
+
+def test_a_loss_that_applies_softmax_twice_is_named_while_it_trains() -> None:
+    model = net.MLP()
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
+    pair = net.windows(256, seed=5)
+
+    def loss_fn(output: Tensor, targets: Tensor) -> Tensor:
+        return F.cross_entropy(output.softmax(-1), targets)
+
+    with moreish.Doctor(model, optimizer, loss_fn, train=pair) as doctor:
+        for _ in range(3):
+            optimizer.zero_grad()
+            loss = loss_fn(model(pair[0]), pair[1])
+            loss.backward()
+            optimizer.step()
+            doctor.step(loss, *pair)
+    assert doctor.report().names == ("softmax-twice",)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ({"optimizer": 0.1}, "optimizer is a float; expected a torch.optim.Optimizer."),
+        ({"train": torch.zeros(3)}, "train is a Tensor; expected a pair"),
+        ({"validation": (1, 2, 3)}, "validation is a tuple; expected a pair"),
+    ],
+)
+def test_what_cannot_be_watched_is_refused_in_one_line(arguments: dict[str, Any], line: str) -> None:
+    model = net.MLP()
+    given: dict[str, Any] = {"optimizer": torch.optim.SGD(model.parameters(), 0.1)} | arguments
+    with pytest.raises(moreish.MoreishError, match=line):
+        moreish.Doctor(model, **given)
 
 
 def test_validation_that_stands_in_training_is_named() -> None:

@@ -48,8 +48,12 @@ def diagnose(
     """
     if save is not None and not prove:
         raise InputError("--save writes what was proved. Add --prove.")
+    if proof_steps is not None and not prove:
+        raise InputError("--proof-steps is about proofs. Add --prove.")
     if save is not None and Path(save).exists():
         raise FileError(f"{save} exists already. Choose another file for --save.")
+    if save is not None and not Path(save).absolute().parent.is_dir():
+        raise FileError(f"{Path(save).absolute().parent} is no directory. Choose another file for --save.")
     if proof_steps is not None and not (isinstance(proof_steps, int) and proof_steps > 0):
         raise InputError(f"--proof-steps is {proof_steps!r}; expected a whole number of at least 1.")
     from moreish.doctor.trainings import diagnose_training
@@ -61,7 +65,7 @@ def diagnose(
         diagnosis = diagnose_training(
             source, recipe=origin, with_proof=prove, progress=Told(status).take, **lengths, **changes
         )
-    if save is not None:
+    if save is not None and diagnosis.changes:
         _save(diagnosis.treated, Path(save))
     if json:
         print_json(diagnosis.to_dict())
@@ -77,6 +81,8 @@ def diagnose(
 
 def _show_way_on(diagnosis: "Diagnosis", source: str | None, save: str | None) -> None:
     if not diagnosis.changes:
+        if save is not None:
+            print(f"There is nothing to be saved, so {save} was not written.")
         return
     file = "" if source is None else f" {shlex.quote(source)}"
     if save is not None:

@@ -10,6 +10,7 @@ from moreish.cli.options import JsonOption, number_option, with_recipe
 from moreish.cli.printing import print_json, print_table
 from moreish.cli.status import Status
 from moreish.cli.train import EXIT_INTERRUPTED
+from moreish.errors import FileError
 
 if TYPE_CHECKING:
     from moreish import RateSearch
@@ -52,6 +53,8 @@ def find_rate(
     from moreish.sharing.plotting import refuse_to_overwrite
 
     limits = {"lowest": lowest, "highest": highest, "num_rates": num_rates}
+    if plot is not None and Path(plot).exists() and not Path(plot).is_dir():
+        raise FileError(f"{plot} is a file; expected a directory for the pictures. Choose another --plot.")
     if plot is not None:
         refuse_to_overwrite(Path(plot), [PICTURE], overwrite)
     with Status() as status:

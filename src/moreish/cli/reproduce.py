@@ -86,11 +86,16 @@ def _list(is_json: bool) -> None:
         names = ("id", "what", "source", "data", "kind", "is_later")
         print_json({"experiments": [{name: getattr(each, name) for name in names} for each in known]})
         return
-    rows = [["id", "what", "source", "kind"]]
-    rows += [[each.id, each.what, each.source, "later" if each.is_later else each.kind] for each in known]
-    print_table(rows, "<<<<")
+    rows = [["id", "what", "source", "kind", "data"]]
+    rows += [
+        [each.id, each.what, each.source, "later" if each.is_later else each.kind, each.data or ""] for each in known
+    ]
+    print_table(rows, "<<<<<")
     first = next(each.id for each in known if not each.is_later)
     print(f"\nexact: every digit can come out; near: compared over seeds. Begin with: moreish reproduce {first}")
+    print(
+        "Data are downloaded when they are first needed, or taken from --data FILE; where none stand, none are needed."
+    )
 
 
 def _line(done: "Done") -> str:

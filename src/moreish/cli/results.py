@@ -138,7 +138,9 @@ def _changes(run: "Run", results: Mapping[str, Any]) -> list[tuple[str, str]]:
     if is_overfitted:
         sizes = ",".join(str(math.ceil(size / 4)) for size in recipe.hidden)
         smaller = f"--hidden {sizes} " if sizes else ""
-        changes.append((f"{smaller}--dropout {min(recipe.dropout + 0.2, 0.5):g}", "it overfits: a smaller network"))
+        changes.append(
+            (f"{smaller}--dropout {min(recipe.dropout + 0.2, 0.5):g}", "validation was best early: a smaller network")
+        )
     elif results["best_step"] >= _LATE * steps:
         longer = f"--steps {2 * recipe.steps}" if recipe.steps else f"--minutes {2 * (recipe.minutes or 0):g}"
         changes.append((longer, "a longer training"))

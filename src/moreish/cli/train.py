@@ -52,7 +52,7 @@ def train(
         raise InputError(f"--doctor is {doctor!r}; expected off, watch or prove.")
     from moreish import train as train_model
     from moreish.cli.progress import progress
-    from moreish.doctor.trainings import TrainingDoctor
+    from moreish.doctor.trainings import TrainingDoctor, report_of
 
     observing = None if doctor == "off" else TrainingDoctor(tell)
     with progress() as follower:
@@ -75,7 +75,7 @@ def train(
     if not follower.has_begun:
         say(f"The training in {run.path} is finished; here are its results. To train longer, train a new run.")
     diagnosis = _prove(run) if doctor == "prove" and not run.recipe.is_counted else None
-    report = None if observing is None else observing.report
+    report = None if observing is None else observing.report or report_of(run)
     if json:
         doctors = {} if report is None else {"findings": report.to_dict()["findings"]}
         print_json(results | doctors | ({} if diagnosis is None else {"proofs": diagnosis.to_dict()["attempts"]}))

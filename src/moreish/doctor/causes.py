@@ -34,8 +34,8 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
                       "not-finite", "stuck-units", "inputs-ignored", "attention-collapse"),
     "weight-decay": ("underfitting", "rate-too-low", "rate-too-high", "vanishing", "exploding", "inputs-ignored",
                      "dead-relu"),
-    "dead-relu": ("vanishing", "underfitting", "no-gradient", *_NOTHING_ARRIVES),
-    "stuck-units": ("vanishing", "underfitting", "no-gradient", "rate-too-high", *_NOTHING_ARRIVES),
+    "dead-relu": ("vanishing", "underfitting", "no-gradient", "never-moves", *_NOTHING_ARRIVES),
+    "stuck-units": ("vanishing", "underfitting", "no-gradient", "never-moves", "rate-too-high", *_NOTHING_ARRIVES),
     "batch-norm-statistics": _NOTHING_ARRIVES,  # what reaches the output is looked at in evaluation mode
     "vanishing": ("underfitting", "rate-too-low", "rnn-forgets", "no-gradient"),
     "rate-too-low": ("underfitting", "inputs-ignored", "never-moves"),

@@ -274,6 +274,7 @@ class Update:
         scale: factor between the gradient that arrived and the one that was used; None if not seen.
         size: norm of the values before the step, from the sample.
         decay: norm of what weight decay did over that of what the gradient did; 0 without decay.
+        in_optimizer: whether the optimiser holds it.
     """
 
     name: str
@@ -284,6 +285,7 @@ class Update:
     scale: float | None = None
     size: float = 0.0
     decay: float = 0.0
+    in_optimizer: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """`Doctor`: look on while somebody else's loop trains, at steps that grow apart, and change nothing."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from statistics import median
 from types import TracebackType
 from typing import Any
@@ -9,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from moreish.doctor.checks import decay
-from moreish.doctor.evidence import Data, Evidence, History, Look, Minibatch, Rates, Reference, Update
+from moreish.doctor.evidence import Data, Evidence, History, Look, Loss, Minibatch, Rates, Reference, Update
 from moreish.doctor.finding import Report
 from moreish.doctor.judge import judge
 from moreish.doctor.probes.data import labels_of, measure_data
 from moreish.doctor.probes.passes import Passes
-from moreish.doctor.probes.predictions import per_example_losses
+from moreish.doctor.probes.predictions import measure_loss, per_example_losses
 from moreish.doctor.probes.rates import FACTORS, measure_rates, minibatches
 from moreish.doctor.probes.reference import measure_reference
 from moreish.doctor.probes.schedule import has_scheduler, scheduler_steps
@@ -22,6 +23,7 @@ from moreish.doctor.probes.step import StepProbe
 from moreish.doctor.probes.trace import Trace, tracing
 from moreish.doctor.restore import untouched
 from moreish.doctor.subject import LossFunction, Subject, check_model, first_tensor, make_subject, scalar
+from moreish.errors import InputError
 
 _FIRST, _GROWTH = 50, 2
 _MAX_EXAMPLES = 256  # of train and of validation that a look evaluates
@@ -70,6 +72,11 @@ class Doctor:
         validation: Any = None,
     ) -> None:
         check_model(model)
+        if not hasattr(optimizer, "param_groups"):
+            raise InputError(f"optimizer is a {type(optimizer).__name__}; expected a torch.optim.Optimizer.")
+        for name, pair in (("train", train), ("validation", validation)):
+            if pair is not None and not (isinstance(pair, tuple | list) and len(pair) == 2):
+                raise InputError(f"{name} is a {type(pair).__name__}; expected a pair (inputs, targets).")
         self._model: nn.Module = model
         self._optimizer: torch.optim.Optimizer = optimizer
         self._subjects: dict[str, Subject] = {}
@@ -172,6 +179,7 @@ class Doctor:
         return Look(
             step=self._number,
             sites=None if self._trace is None else self._trace.sites(),
+            loss=None if self._looks else self._formula(),
             updates=updates,
             rates=self._branched(updates or ()),
             train_losses=self._evaluate("train"),
@@ -188,6 +196,18 @@ class Doctor:
             self._model.eval()
             losses = per_example_losses(subject.forward(), subject)
         return None if losses is None else tuple(losses.double().tolist())
+
+    def _formula(self) -> Loss | None:
+        """What `loss_fn` computes; its value is not that of an untrained network any more."""
+        subject = self._subjects.get("train")
+        if subject is None:
+            return None
+        with untouched(self._model, values=False), self._passes.away(), torch.no_grad():
+            self._model.eval()
+            try:
+                return replace(measure_loss(subject.forward(), subject), per_example=())
+            except Exception:  # nobody's training fails for the doctor's sake
+                return None
 
     def _branched(self, updates: tuple[Update, ...]) -> Rates | None:
         """Branches from here, where something speaks against the rate or the decay: they cost as much as some steps."""
@@ -237,8 +257,12 @@ class Doctor:
             noisy_modules=self._passes.noisy,
             minibatches=tuple(self._minibatches),
         )
-        missing = dict.fromkeys(("loss", "parameters", "coupling", "norms", "memory"), _BEFORE_ONLY)
-        missing |= {"data": "it needs train", "sites": f"the first look is at step {self._next}"}
+        missing = dict.fromkeys(("parameters", "coupling", "norms", "memory"), _BEFORE_ONLY)
+        missing |= {
+            "data": "it needs train",
+            "loss": "it needs loss_fn and train, and a look",
+            "sites": f"the first look is at step {self._next}",
+        }
         missing["updates"] = missing["in_training_mode"] = missing["sites"]
         missing["train_losses"] = missing["validation_losses"] = "it needs loss_fn, train and validation, and a look"
         if isinstance(self._reference, str):

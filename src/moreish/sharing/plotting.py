@@ -135,7 +135,9 @@ def refuse_to_overwrite(place: Path, names: Iterable[str], is_allowed: bool) -> 
     there = [path for name in names for path in _files(place / name) if path.exists()]
     if there and not is_allowed:
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-        raise FileError(f"{there[0]}{more} would be overwritten. Choose another --out, or allow it with --overwrite.")
+        raise FileError(
+            f"{there[0]}{more} would be overwritten. Choose another directory, or allow it with --overwrite."
+        )
 
 
 def _make(place: Path) -> None:

@@ -47,7 +47,7 @@ def test_a_healthy_recipe_needs_no_proof(syllables: Path) -> None:
 
 def test_what_was_seen_of_a_run_is_judged_and_treated(syllables: Path, tmp_path: Path) -> None:
     changes: dict[str, Any] = {"context": 3, "embedding": 8, "hidden": (32,), "steps": 400, "batch": 16}
-    changes |= {"activation": "relu", "learning_rate": 0.3}
+    changes |= {"activation": "relu", "learning_rate": 0.3, "weight_decay": 0.0}
     run = moreish.train(
         syllables, out=tmp_path / "run", observers=[TrainingDoctor()], statistics_every=10, eval_every=50, **changes
     )

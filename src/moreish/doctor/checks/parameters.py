@@ -91,17 +91,15 @@ def _gradient_finding(name: str, p: Parameter | None, step: int, count: int, sev
 
 def not_in_optimizer(evidence: Evidence, level: Level) -> Verdict:
     """Parameters that would be trained, if the optimiser knew of them."""
-    found = []
     for look in evidence.looks:
-        parameters = [p for p in look.parameters or () if p.requires_grad and p.in_optimizer is not None]
-        if look.parameters and not parameters and evidence.optimizer is None:
-            return NotExamined("not-in-optimizer", "it needs the optimizer")
-        missing = [p for p in parameters if not p.in_optimizer]
-        if missing and len(missing) < len(parameters):
-            found += [_not_held(p.name, look.step, 1) for p in missing]
-        elif missing:
-            found.append(_not_held(None, look.step, len(missing)))
-    return found
+        held = {p.name: p.in_optimizer for p in look.parameters or () if p.requires_grad and p.in_optimizer is not None}
+        held = held or {update.name: update.in_optimizer for update in look.updates or ()}
+        missing = [name for name, is_held in held.items() if not is_held]
+        if missing and len(missing) == len(held):
+            return [_not_held(None, look.step, len(missing))]
+        if held:
+            return [_not_held(name, look.step, 1) for name in missing]
+    return NotExamined("not-in-optimizer", "it needs the optimizer")
 
 
 def _not_held(name: str | None, step: int, count: int) -> Finding:
@@ -141,6 +139,6 @@ def idle_bias(evidence: Evidence, level: Level) -> Verdict:
 CHECKS = (
     Check("not-finite", ("sites",), not_finite, tests=False),
     Check("no-gradient", ("parameters",), no_gradient, tests=False),
-    Check("not-in-optimizer", ("parameters",), not_in_optimizer, tests=False),
+    Check("not-in-optimizer", (), not_in_optimizer, tests=False),
     Check("bias-before-norm", ("parameters",), idle_bias, tests=False),
 )

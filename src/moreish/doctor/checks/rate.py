@@ -121,7 +121,7 @@ def _lost(evidence: Evidence, level: Level) -> list[Finding]:
         first = median(evidence.history.losses[:16]) if evidence.history else math.inf
         worse = mean_above([-gain for gain in stand.gained], RISE * marginal) if loss > first else 1.0
         moves = [u.moved for look in (*stand.earlier, stand.look) for u in look.updates or () if u.moved == u.moved]
-        if moves and median(moves) < USUAL:
+        if moves and median(moves) < USUAL and loss < 2 * first:  # after an explosion, large weights hardly move
             continue
         is_thrown = bool(moves) and median(moves) > THROWN
         p = min(worse, stand.p_stuck if is_thrown else 1.0)

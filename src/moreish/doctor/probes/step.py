@@ -86,6 +86,7 @@ class StepProbe:
                     scale=scale if name == self._smallest else None,
                     size=bb**0.5 * whole,
                     decay=self._decay(settings.get(id(p)), bb, cc, cb, gg),
+                    in_optimizer=id(p) in settings,
                 )
             )
         return tuple(result)

@@ -7,12 +7,12 @@ changes of the recipe, tried out in short trainings.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from moreish.doctor.trainings.observer import TrainingDoctor
+from moreish.doctor.trainings.observer import TrainingDoctor, report_of
 
 if TYPE_CHECKING:
     from moreish.doctor.trainings.treatment import Attempt, Diagnosis, diagnose_training
 
-__all__ = ["Attempt", "Diagnosis", "TrainingDoctor", "diagnose_training"]
+__all__ = ["Attempt", "Diagnosis", "TrainingDoctor", "diagnose_training", "report_of"]
 
 if not TYPE_CHECKING:  # these need PyTorch
 

@@ -134,6 +134,12 @@ def recorded(run: Run) -> Evidence | None:
     return replace(evidence, history=_history(run))
 
 
+def report_of(run: Run) -> Report | None:
+    """The verdict on a run that a doctor looked at; None where none did."""
+    evidence = recorded(run)
+    return None if evidence is None else for_recipe(judge(evidence), run.recipe)
+
+
 def _history(run: Run) -> History | None:
     """Every step's loss, and what there is in moreish's own loop that another loop could do wrong."""
     checkpoint = Checkpoint.load(run.path)

@@ -36,9 +36,13 @@ def for_recipe(report: Report, recipe: Recipe) -> Report:
         report,
         findings=tuple(translated(finding) for finding in report.findings),
         explained=tuple(translated(finding) for finding in report.explained),
-        not_examined=tuple(replace(item, why=_IN_A_RUN) if item.why == NO_HISTORY else item for item in unseen),
+        not_examined=tuple(replace(item, why=_IN_A_RUN) if _needs_a_run(item, report) else item for item in unseen),
         not_applicable=(*report.not_applicable, *done_right),
     )
+
+
+def _needs_a_run(item: NotExamined, report: Report) -> bool:
+    return item.why == NO_HISTORY or (report.step == 0 and item.name in _AT_LOOKS)
 
 
 def _advice(tried: tuple[Changes, ...]) -> str:
@@ -71,7 +75,7 @@ def _drawn(finding: Finding, recipe: Recipe) -> tuple[Changes, ...]:
 
 
 def _slower(finding: Finding, recipe: Recipe) -> tuple[Changes, ...]:
-    return tuple({"learning_rate": _round(recipe.learning_rate / factor)} for factor in (10, 3, 100))
+    return tuple({"learning_rate": _round(recipe.learning_rate / factor)} for factor in (3, 10, 100))
 
 
 def _faster(finding: Finding, recipe: Recipe) -> tuple[Changes, ...]:
@@ -125,6 +129,14 @@ _REMEDIES: dict[str, Callable[[Finding, Recipe], tuple[Changes, ...]]] = {
     "underfitting": _freed,
 }
 
+_AT_LOOKS = (
+    "trained-in-eval-mode",
+    "overfitting",
+    "inputs-ignored",
+    "underfitting",
+    "weight-decay",
+    "attention-collapse",
+)
 _IN_A_RUN = "it shows while it trains: moreish train, then moreish diagnose RUN"
 _DONE_RIGHT = {
     "gradients-not-cleared": "the engines of moreish compute every gradient anew",
