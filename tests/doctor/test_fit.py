@@ -123,3 +123,19 @@ def test_numbers_are_held_against_a_linear_model() -> None:
     assert isinstance(reference, Reference)
     assert sum(reference.losses) / len(reference.losses) < 0.2
     assert abs(sum(reference.marginal) / len(reference.marginal) - 1.79) < 0.05
+
+
+@pytest.mark.parametrize(("decay", "names"), [(10.0, ("weight-decay",)), (1e-3, ())])
+def test_decay_that_leaves_nothing_is_named_where_no_simplest_model_is_at_hand(
+    decay: float, names: tuple[str, ...]
+) -> None:
+    def numbers(n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+        x = torch.randn(n, 5, generator=torch.Generator().manual_seed(seed))
+        return x, x.sum(1, keepdim=True)
+
+    def make() -> nn.Module:
+        return nn.Sequential(nn.Linear(5, 32), nn.ReLU(), nn.Linear(32, 1))
+
+    optimizer = lambda parameters: torch.optim.SGD(parameters, 0.01, weight_decay=decay)  # noqa: E731
+    network = (make, numbers, F.mse_loss)
+    assert watched(network, 220, optimizer, train=numbers(512, 901), validation=numbers(256, 902)).names == names
