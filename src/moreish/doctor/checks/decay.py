@@ -51,7 +51,7 @@ def weight_decay(evidence: Evidence, level: Level) -> Verdict:
             )  # fmt: skip
             what = f"{name} has shrunk to {share:.1%} of its first length, and the loss stays at {loss:.3g}"
             found.append(_finding(stand.look, measured, what))
-    if isinstance(stands, str):
+    if evidence.reference is None:
         found += _decayed_away(evidence, level)
     if not found and isinstance(stands, str) and not branched(evidence):
         return NotExamined("weight-decay", f"decay pulls hard, but whether it harms is not known: {stands}")

@@ -108,7 +108,7 @@ def _diverged(evidence: Evidence) -> list[Finding]:
 def _lost(evidence: Evidence, level: Level) -> list[Finding]:
     """Steps so large that nothing is kept: the network is stuck behind the simplest model while it is thrown about.
 
-    Either its training loss is above what the labels alone give, and above that of the first steps, or its parameters
+    Either its training loss is above what the labels alone give, and above that of the first step, or its parameters
     move by a tenth of their length in one step.
     """
     stands = standings(evidence)
@@ -118,10 +118,10 @@ def _lost(evidence: Evidence, level: Level) -> list[Finding]:
         loss = mean(stand.look.train_losses)
         allowed = level.each(3, stand.number)
         # A loss that hardly left its beginning speaks of other things: a rate too low, a network that cannot learn.
-        first = median(evidence.history.losses[:16]) if evidence.history else math.inf
+        first = evidence.history.losses[0] if evidence.history and evidence.history.losses else math.inf
         worse = mean_above([-gain for gain in stand.gained], RISE * marginal) if loss > first else 1.0
         moves = [u.moved for look in (*stand.earlier, stand.look) for u in look.updates or () if u.moved == u.moved]
-        if moves and median(moves) < USUAL and loss < 2 * first:  # after an explosion, large weights hardly move
+        if _largest_move(evidence, stand.look.step) < USUAL:
             continue
         is_thrown = bool(moves) and median(moves) > THROWN
         p = min(worse, stand.p_stuck if is_thrown else 1.0)
@@ -142,6 +142,14 @@ def _lost(evidence: Evidence, level: Level) -> list[Finding]:
                 )
             )  # fmt: skip
     return found
+
+
+def _largest_move(evidence: Evidence, step: int) -> float:
+    """Of the looks up to a step, the largest median over parameters of a step's length over theirs."""
+    moves = [
+        [u.moved for u in look.updates or () if u.moved == u.moved] for look in evidence.looks if look.step <= step
+    ]
+    return max((median(values) for values in moves if values), default=math.inf)
 
 
 def rate_too_low(evidence: Evidence, level: Level) -> Verdict:
