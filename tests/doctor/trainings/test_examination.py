@@ -35,6 +35,11 @@ def test_a_planted_fault_is_named_first(syllables: Path, fault: str, changes: di
     assert found(syllables, **changes)[0] == fault
 
 
+def test_a_few_huge_losses_do_not_hide_that_most_examples_lose() -> None:
+    """At this rate the losses of examples differ so much that their mean alone proves nothing."""
+    assert found(Path("names"), context=8, embedding=24, hidden=(64,), learning_rate=3.0)[0] == "rate-too-high"
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -39,6 +39,19 @@ def test_a_confident_network_is_quietened(syllables: Path) -> None:
     assert diagnosis.treated == diagnosis.recipe.with_changes(head_scale=0.01)
 
 
+def test_a_fault_that_hides_another_is_treated_with_it(syllables: Path) -> None:
+    """With equal units nothing is learned at any rate, and with this rate nothing by units that differ."""
+    changes: dict[str, Any] = {"context": 3, "embedding": 8, "hidden": (32,), "steps": 300, "batch": 16}
+    diagnosis = diagnose_training(syllables, with_proof=True, init="zeros", learning_rate=10.0, **changes)
+    assert diagnosis.report.names[0] == "symmetric-units"
+    assert diagnosis.changes["init"] == "kaiming"
+    assert diagnosis.changes["learning_rate"] < 1
+    assert diagnosis.remaining.names == ()
+    first = diagnosis.attempts[0]
+    assert first.adopted == first.proofs[-1].changes == diagnosis.changes
+    assert first.proofs[-1].helps
+
+
 def test_a_healthy_recipe_needs_no_proof(syllables: Path) -> None:
     diagnosis = diagnose_training(syllables, with_proof=True, hidden=(32,), steps=100)
     assert (diagnosis.attempts, diagnosis.changes) == ((), {})

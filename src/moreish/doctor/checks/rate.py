@@ -13,6 +13,8 @@ RISE = 0.10
 """Rise of the loss, relative to its level before, from which a rate is too high."""
 JUMP = 0.20
 """Loss above that of a tenth of the rate, relative to its level before, from which a training only jumps about."""
+CAP = 3.0
+"""Rise of one example's loss, relative to the level before, of which no more is counted."""
 EARLY = 10
 FACTOR = 1000.0
 """Rates that far above one that is right are not stable; one where they are is too low."""
@@ -58,10 +60,10 @@ def rate_too_high(evidence: Evidence, level: Level) -> Verdict:
         before = mean(own.before)
         scale = level_of(evidence, before)
         allowed = level.each(3, number)
-        harm = [] if not own.is_finite else differences(own.after, own.before)
+        harm = [] if not own.is_finite else _capped(differences(own.after, own.before), CAP * scale)
         # Against the lower rate too: a loss that rises at any rate is not the rate's fault. A training that has jumped
         # about for long does not rise any more; then what the lower rate gains has to be larger.
-        gain = [] if not own.is_finite else differences(own.after, lower.after)
+        gain = [] if not own.is_finite else _capped(differences(own.after, lower.after), CAP * scale)
         rises = max(mean_above(harm, RISE * scale), mean_above(gain, RISE * scale))
         jumps = 1.0 if look.step <= EARLY else mean_above(gain, JUMP * scale)
         p = 0.0 if not own.is_finite else min(rises, jumps)
@@ -103,6 +105,11 @@ def _diverged(evidence: Evidence) -> list[Finding]:
             "Goodfellow, Bengio & Courville 2016, Deep Learning, section 4.3 (a step past the minimum)",
         )
     ]  # fmt: skip
+
+
+def _capped(values: list[float], most: float) -> list[float]:
+    """No value above `most`: the mean is at least that of these, and a few huge losses hide no more what all have."""
+    return [min(value, most) for value in values]
 
 
 def _lost(evidence: Evidence, level: Level) -> list[Finding]:

@@ -145,20 +145,75 @@ def _evidence(recipe: Recipe, corpus: Corpus, run: Run | None) -> Evidence:
 def _treated(
     recipe: Recipe, corpus: Corpus, report: Report, num_steps: int, progress: Progress
 ) -> tuple[list[Attempt], Recipe, Report, bool]:
-    """Attempts, the recipe and its report after them, and whether Ctrl-C ended it: what was shown until then stands."""
+    """Attempts, the recipe and its report after them, and whether Ctrl-C ended it: what was shown until then stands.
+
+    What is wrong by construction (units that are all equal, say) can hide other faults, and its remedy alone then shows
+    no gain. It is taken on trial: whether all changes together help is proved when the rest has been treated.
+    """
     attempts: list[Attempt] = []
     tried: set[str] = set()
+    on_trial: _Trial | None = None
     try:
         while finding := next((item for item in report.findings if item.name not in tried), None):
             tried.add(finding.name)
             attempt = _attempt(finding, recipe, corpus, num_steps, progress)
+            changes = attempt.adopted
+            if changes is None and attempt.proofs and finding.evidence.is_exact and on_trial is None:
+                changes = attempt.proofs[0].changes
+                on_trial = _Trial(recipe, report, len(attempts), changes)
             attempts.append(attempt)
-            if attempt.adopted:
-                recipe = recipe.with_changes(**attempt.adopted)
+            if changes:
+                recipe = recipe.with_changes(**changes)
                 report = _of_changed(recipe, corpus, report, cured=finding.name)
+        if on_trial is not None:
+            recipe, report = _decided(on_trial, attempts, recipe, corpus, report, num_steps, progress)
     except KeyboardInterrupt:
+        if on_trial is not None:
+            del attempts[on_trial.number + 1 :]
+            recipe, report = on_trial.recipe, on_trial.report
         return attempts, recipe, report, True
     return attempts, recipe, report, False
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """Where a remedy was taken without a proof of its own.
+
+    Attributes:
+        recipe, report: before it.
+        number: of the attempt.
+        changes: that are on trial.
+    """
+
+    recipe: Recipe
+    report: Report
+    number: int
+    changes: Changes
+
+
+def _decided(
+    trial: _Trial,
+    attempts: list[Attempt],
+    recipe: Recipe,
+    corpus: Corpus,
+    report: Report,
+    num_steps: int,
+    progress: Progress,
+) -> tuple[Recipe, Report]:
+    """Prove all changes since a trial together; where they do not help, everything is as before it."""
+    first = attempts[trial.number]
+    later = [attempt for attempt in attempts[trial.number + 1 :] if attempt.adopted]
+    together = trial.changes | {name: value for attempt in later for name, value in (attempt.adopted or {}).items()}
+    if later:
+        told = partial(progress, first.finding, num_steps)
+        (proof,) = prove(trial.recipe, corpus, [together], min(num_steps, recipe.steps or num_steps), CONFIDENCE, told)
+        attempts[trial.number] = replace(
+            first, proofs=(*first.proofs, proof), adopted=together if proof.helps else None
+        )
+        if proof.helps:
+            return recipe, report
+    del attempts[trial.number + 1 :]
+    return trial.recipe, trial.report
 
 
 def _of_changed(recipe: Recipe, corpus: Corpus, report: Report, cured: str) -> Report:
