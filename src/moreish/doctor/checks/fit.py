@@ -56,7 +56,7 @@ def standings(evidence: Evidence) -> list[Standing] | str:
     told = mean(differences(reference.marginal, reference.losses))
     if told < INFORMATION:
         return (
-            f"{reference.kind} hardly tell more than the labels alone ({told:.2f} nats): there may be nothing to learn"
+            f"{reference.kind} told hardly more than the labels alone ({told:.2f} nats): there may be nothing to learn"
         )
     found = []
     for number, (first, second, look) in enumerate(zip(looks, looks[1:], looks[2:], strict=False), 1):
@@ -94,7 +94,7 @@ def inputs_ignored(evidence: Evidence, level: Level) -> Verdict:
                     Measurement("training loss (nats)", loss, mean(reference.losses), labels - LEARNED * mean(told), p,
                                 allowed, len(told), {"labels alone": labels, "null is of": reference.kind}),
                     f"From step {stand.earlier[0].step:,} to {stand.look.step:,} the loss stayed where the frequencies "
-                    f"of the labels alone lead ({labels:.3f}), although {reference.kind} lead to "
+                    f"of the labels alone lead ({labels:.3f}), although {reference.kind} led to "
                     f"{mean(reference.losses):.3f} on the same examples: the network learns nothing from its inputs.",
                     "Check that inputs and targets belong together in the loop (one of them shuffled without the "
                     "other), that the inputs reach the loss undetached, and the learning rate.",
@@ -123,7 +123,7 @@ def underfitting(evidence: Evidence, level: Level) -> Verdict:
                                 {"at step": first.step, "it was": mean(first.train_losses),
                                  "null is of": reference.kind}),
                     f"From step {first.step:,} to {stand.look.step:,} the training loss went from "
-                    f"{mean(first.train_losses):.3f} to {loss:.3f}; {reference.kind} reach "
+                    f"{mean(first.train_losses):.3f} to {loss:.3f}; {reference.kind} reached "
                     f"{mean(reference.losses):.3f} on the same examples without having seen them.",
                     "Look at the learning rate, and at what limits the network: width, depth, dropout, weight decay, "
                     "saturated or dead units.",
