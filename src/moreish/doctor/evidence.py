@@ -3,14 +3,12 @@
 Every section may be None; `missing` then says why. Sections hold a few numbers per place, never whole activations.
 """
 
-import functools
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
-from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from moreish.doctor.finding import plain
+from moreish.doctor.plain import plain, reader
 
 NUM_GROUPS = 16
 """Per-example values are averaged in at most this many groups of examples, the units of the t-tests."""
@@ -383,7 +381,7 @@ class Evidence:
     @staticmethod
     def from_dict(content: Mapping[str, Any]) -> "Evidence":
         """The evidence that `to_dict` wrote."""
-        return _reader(Evidence)(content)
+        return reader(Evidence)(content)
 
     def to_json(self) -> str:
         """One line of JSON; read it back with `from_json`."""
@@ -393,23 +391,3 @@ class Evidence:
     def from_json(text: str) -> "Evidence":
         """The evidence that `to_json` wrote."""
         return Evidence.from_dict(json.loads(text))
-
-
-@functools.cache
-def _reader(kind: Any) -> Callable[[Any], Any]:
-    """What makes of a value read from JSON what the type hint `kind` says."""
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin in (Union, UnionType):
-        read = _reader(next(item for item in arguments if item is not NoneType))
-        return lambda value: None if value is None else read(value)
-    if is_dataclass(kind) and isinstance(kind, type):
-        hints = get_type_hints(kind)
-        readers = {item.name: _reader(hints[item.name]) for item in fields(kind)}
-        return lambda value: kind(**{name: read(value[name]) for name, read in readers.items() if name in value})
-    if origin is tuple:
-        read = _reader(arguments[0])
-        return lambda value: tuple(map(read, value))
-    if origin is dict:
-        read = _reader(arguments[1])
-        return lambda value: {key: read(item) for key, item in value.items()}
-    return float if kind is float else lambda value: value

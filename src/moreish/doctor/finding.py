@@ -1,9 +1,10 @@
 """What the doctor returns: findings, what they rest on, and what could not be examined."""
 
 import json
-import math
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
+
+from moreish.doctor.plain import plain
 
 Severity = Literal["critical", "major", "minor"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "major", "minor")
@@ -136,20 +137,6 @@ class Report:
         from moreish.doctor.rendering import to_html
 
         return to_html(self)
-
-
-def plain(value: Any) -> Any:
-    """Dataclasses, tuples and dicts as what JSON has; numbers that are not finite become "inf", "-inf" and "nan"."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        are_finite = all(type(item) is float for item in value) and math.isfinite(sum(value))
-        return list(value) if are_finite else [plain(item) for item in value]
-    if is_dataclass(value):
-        return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
-    return value
 
 
 def _number(value: float) -> str:
