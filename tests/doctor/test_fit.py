@@ -139,3 +139,24 @@ def test_decay_that_leaves_nothing_is_named_where_no_simplest_model_is_at_hand(
     optimizer = lambda parameters: torch.optim.SGD(parameters, 0.01, weight_decay=decay)  # noqa: E731
     network = (make, numbers, F.mse_loss)
     assert watched(network, 220, optimizer, train=numbers(512, 901), validation=numbers(256, 902)).names == names
+
+
+def numbers(n: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Five numbers, and a noisy function of two of them."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(n, 5, generator=generator)
+    return x, (x[:, :1] * x[:, 1:2]).sin() + 0.3 * torch.randn(n, 1, generator=generator)
+
+
+@pytest.mark.parametrize(("num_examples", "names"), [(40, ("overfitting",)), (4000, ())])
+def test_numbers_that_are_known_by_heart_are_named(num_examples: int, names: tuple[str, ...]) -> None:
+    """Their validation loss hardly rises: it is the gap that tells."""
+    train = numbers(num_examples, 1)
+    network = (
+        lambda: nn.Sequential(nn.Linear(5, 100), nn.ReLU(), nn.Linear(100, 100), nn.ReLU(), nn.Linear(100, 1)),
+        lambda n, seed: tuple(
+            part[torch.randint(num_examples, (n,), generator=torch.Generator().manual_seed(seed))] for part in train
+        ),
+        F.mse_loss,
+    )
+    assert watched(network, 850, train=train, validation=numbers(500, 2)).names == names

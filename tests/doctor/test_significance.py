@@ -5,7 +5,15 @@ import math
 import numpy as np
 import pytest
 
-from moreish.doctor.significance import ALPHA, count_above, level_for, mean_above, mean_below, student_tail
+from moreish.doctor.significance import (
+    ALPHA,
+    count_above,
+    level_for,
+    mean_above,
+    mean_above_multiple,
+    mean_below,
+    student_tail,
+)
 
 
 @pytest.mark.parametrize(
@@ -53,3 +61,14 @@ def test_constants_and_too_few_values_prove_nothing_they_should_not() -> None:
     assert mean_above([1.0, 1.0], 0) == 1.0
     assert mean_above([float("nan")] * 5, 0) == 1.0
     assert mean_above([1.0] * 5, 1.0) == pytest.approx(0.5)
+
+
+def test_a_multiple_of_a_mean_is_rejected_as_rarely_as_it_says() -> None:
+    """Unequal spreads and sizes, at the very edge of the null; and nearly always where it is far off."""
+    generator = np.random.default_rng(0)
+    edge = [
+        mean_above_multiple(generator.normal(2.0, 3.0, 60), generator.normal(1.0, 0.5, 25), 2.0) for _ in range(3000)
+    ]
+    assert np.mean(np.array(edge) < 0.05) == pytest.approx(0.05, abs=0.012)  # three standard errors
+    assert mean_above_multiple(generator.normal(3.0, 0.1, 60), generator.normal(1.0, 0.1, 25), 2.0) < 1e-12
+    assert mean_above_multiple([1.0, 2.0], [1.0, 2.0, 3.0], 2.0) == 1.0

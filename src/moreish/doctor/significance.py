@@ -55,6 +55,17 @@ def mean_below(values: Sequence[float], bound: float) -> float:
     return mean_above([-value for value in values], -bound)
 
 
+def mean_above_multiple(a: Sequence[float], b: Sequence[float], factor: float) -> float:
+    """p-value against "the mean of `a` is at most `factor` times that of `b`", two independent samples (Welch 1947)."""
+    x, y = np.asarray(a, np.float64), factor * np.asarray(b, np.float64)
+    if min(x.size, y.size) < 3 or not (np.isfinite(x).all() and np.isfinite(y).all()):
+        return 1.0
+    parts = x.var(ddof=1) / x.size, y.var(ddof=1) / y.size
+    total = max(float(sum(parts)), 1e-300)
+    df = total**2 / max(parts[0] ** 2 / (x.size - 1) + parts[1] ** 2 / (y.size - 1), 1e-300)
+    return student_tail(float(x.mean() - y.mean()) / math.sqrt(total), max(df, 1.0))
+
+
 def count_above(successes: int, trials: int, chance: float) -> float:
     """P(X ≥ successes) for X ~ Binomial(trials, chance): exact, against "the share is at most `chance`"."""
     if successes <= 0:

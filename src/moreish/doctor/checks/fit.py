@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import median
 
 from moreish.doctor.checks.check import Check, Verdict
 from moreish.doctor.evidence import Evidence, Look
 from moreish.doctor.finding import Finding, Measurement, NotExamined
-from moreish.doctor.significance import Level, mean_above, mean_below
+from moreish.doctor.significance import Level, mean_above, mean_above_multiple, mean_below
 
 RISE = 0.05
 """Nats by which validation rises above its own best."""
@@ -16,6 +17,8 @@ INFORMATION = 0.10
 """Nats that inputs must tell about labels, in the simplest model of them, so that there is something to learn."""
 LEARNED = 0.10
 """Share of that from which a network has learned something."""
+GAP, GAP_SHARE = 2.0, 0.1
+"""Validation loss over training loss from which examples are known by heart; and the least of it, of the first loss."""
 BEHIND, CLOSED = 0.05, 0.10
 """Nats behind the simplest model; and share of what it lacks that a network closes while its steps double."""
 
@@ -143,8 +146,11 @@ def overfitting(evidence: Evidence, level: Level) -> Verdict:
         now, train = look.validation_losses or (), look.train_losses or ()
         best = min(looks[:number], key=lambda item: mean(item.validation_losses))
         rises = [a - b for a, b in zip(now, best.validation_losses or (), strict=True)]
-        # One more comparison for each earlier look that might have been the best.
-        allowed = level.each(number, number)
+        # One more comparison for each earlier look that might have been the best, and one for the gap.
+        allowed = level.each(number + 1, number)
+        gap = _gap(evidence, looks[: number + 1], allowed)
+        if gap is not None:
+            found.append(gap)
         p = mean_above(rises, RISE)
         if p < allowed and mean(train) < mean(best.train_losses):
             found.append(
@@ -161,6 +167,30 @@ def overfitting(evidence: Evidence, level: Level) -> Verdict:
                 )
             )  # fmt: skip
     return found
+
+
+def _gap(evidence: Evidence, looks: list[Look], allowed: float) -> Finding | None:
+    """Validation rests far above training. It need not rise: a squared error does not punish being sure."""
+    look = looks[-1]
+    earlier = next((item for item in reversed(looks) if item.step <= look.step / 2), None)
+    losses = evidence.history.losses[:16] if evidence.history else ()
+    if earlier is None or look.step < MIN_STEPS or not losses:
+        return None
+    now, train = look.validation_losses or (), look.train_losses or ()
+    before = earlier.validation_losses or ()
+    fallen = [b - n - CLOSED * b for b, n in zip(before, now, strict=True)]
+    p = max(mean_above_multiple(now, train, GAP), mean_below(fallen, 0.0))
+    if p >= allowed or mean(now) - mean(train) < GAP_SHARE * median(losses):
+        return None
+    return Finding(
+        "overfitting", "minor", None, look.step,
+        Measurement("validation loss over training loss", mean(now) / max(mean(train), 1e-300), 1.0, GAP, p, allowed,
+                    len(now), {"train": mean(train), "validation": mean(now)}),
+        f"Training has come to {mean(train):.3g}, validation rests at {mean(now):.3g} since step {earlier.step:,}: "
+        "what is learned now is the training set itself.",
+        "Stop earlier; use weight decay, dropout, fewer units or more data.",
+        "Goodfellow, Bengio & Courville 2016, Deep Learning, section 5.2 (overfitting)",
+    )  # fmt: skip
 
 
 def differences(a: tuple[float, ...] | None, b: tuple[float, ...] | None) -> list[float]:
