@@ -32,6 +32,13 @@ def test_blocks_of_text_have_a_thousand_symbols(shakespeare_file: Path) -> None:
     assert corpus.vocabulary.vocab_size == 65
 
 
+def test_a_sample_of_items_longer_than_the_limit_is_one_of_them(tmp_path: Path) -> None:
+    corpus = corpus_of(tmp_path, "\n".join(letter * 500 for letter in "abcdefghijklmnopqrstuvwxyz"))
+    blocks = corpus.blocks("train", 3, limit=100)
+    assert (blocks.stops - blocks.starts).tolist() == [501]
+    assert blocks.is_sample
+
+
 @pytest.mark.parametrize("kind", ["lines", "text"])
 def test_a_sample_is_fixed_and_spread_and_within_the_limit(names_file: Path, kind: str) -> None:
     corpus = read_corpus(names_file, LINES if kind == "lines" else TEXT)

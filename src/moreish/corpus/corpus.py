@@ -125,6 +125,8 @@ class Corpus:
     def blocks(self, split: Split, context: int, limit: int = CHARACTERS_MEASURED) -> Blocks:
         """What is measured of a split: all of its items or blocks, or a fixed sample of at most `limit` characters.
 
+        One of them is measured in any case, however long.
+
         Raises:
             InputError: the context is longer than the split.
         """
@@ -145,7 +147,8 @@ class Corpus:
         starts, stops = _choose(spans, np.unique(numbers.random_raw(num_wanted) % num_blocks))
         # Their lengths vary around the mean: whichever come last in a random order are too many.
         order = np.argsort(numbers.random_raw(len(starts)))
-        kept = np.sort(order[np.cumsum(stops[order] - starts[order]) <= limit])
+        num_kept = max(1, int((np.cumsum(stops[order] - starts[order]) <= limit).sum()))
+        kept = np.sort(order[:num_kept])
         return Blocks(starts[kept], stops[kept], is_sample)
 
     def items(self, split: Split) -> Iterator[str]:

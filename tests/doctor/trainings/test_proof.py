@@ -1,5 +1,6 @@
 """A remedy is proved by trainings with and without it, and the interval of its gain tells the truth."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,8 @@ def test_a_remedy_that_saves_a_training_from_breaking_off(syllables: Path) -> No
     assert math.isfinite(saved.with_changes)
     assert not not_saved.helps
     assert str(saved).endswith("it does not break off any more")
+    assert saved.to_dict()["low"] == "inf"
+    json.dumps(saved.to_dict(), allow_nan=False)
     assert str(not_saved).endswith("it breaks off all the same")
     (harming,) = prove(recipe(), corpus, [{"optimizer": "sgd", "learning_rate": 1e30, "weight_decay": 0.0}], 20)
     assert harming.high < 0

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from moreish.corpus import Corpus
+from moreish.doctor.plain import plain
 from moreish.doctor.significance import student_quantile
 from moreish.doctor.trainings.looks import item_losses
 from moreish.doctor.trainings.remedies import Changes
@@ -66,7 +67,8 @@ class Proof:
         return self.low > 0
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"gain": self.gain, "helps": self.helps}
+        """Plain data for JSON; numbers that are not finite are text ("inf", "-inf")."""
+        return plain(self) | plain({"gain": self.gain, "helps": self.helps})
 
     def __str__(self) -> str:
         if math.isinf(self.without):
