@@ -74,6 +74,8 @@ def train(
         _end_interrupted(follower, out)
     if not follower.has_begun:
         say(f"The training in {run.path} is finished; here are its results. To train longer, train a new run.")
+    if observing is not None and observing.failure is not None:
+        say(f"note: The doctor could not look on to the end ({observing.failure}). The training is as it would be.")
     diagnosis = _prove(run) if doctor == "prove" and not run.recipe.is_counted else None
     report = None if observing is None else observing.report or report_of(run)
     if json:

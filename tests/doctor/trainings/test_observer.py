@@ -56,6 +56,7 @@ def test_a_healthy_training_is_left_in_peace(syllables: Path, tmp_path: Path) ->
     moreish.train(syllables, out=tmp_path / "run", observers=[doctor], **(SMALL | {"weight_decay": 0.3}))
     assert doctor.report is not None
     assert doctor.report.names == ()
+    assert doctor.failure is None
     assert {"dead-relu", "gradients-not-cleared"} & {item.name for item in doctor.report.not_examined} == set()
 
 
@@ -94,3 +95,17 @@ def test_a_record_of_another_version_counts_as_none(syllables: Path, tmp_path: P
     assert recorded(run) is not None
     (run.path / DOCTOR_FILE).write_text('{"findings": []}', encoding="utf-8")
     assert recorded(run) is None
+
+
+def test_no_training_fails_for_the_sake_of_the_doctor(
+    syllables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look_at(*_: Any) -> None:
+        raise ValueError("one eye too few")
+
+    monkeypatch.setattr("moreish.doctor.trainings.looks.look_at", look_at)
+    doctor = TrainingDoctor()
+    run = moreish.train(syllables, out=tmp_path / "run", observers=[doctor], **SMALL)
+    assert run.results is not None
+    assert doctor.failure == "ValueError: one eye too few"
+    assert doctor.report is not None  # that of the examination before

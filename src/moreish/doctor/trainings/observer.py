@@ -48,17 +48,26 @@ class TrainingDoctor:
 
     Attributes:
         report: the verdict so far; None before a network is trained.
+        failure: what ended the looking on before the training ended; None as long as nothing did.
     """
 
     def __init__(self, tell: Callable[[Finding], None] = lambda finding: None) -> None:
         self.report: Report | None = None
+        self.failure: str | None = None
         self._tell = tell
         self._told: set[tuple[str, str | None]] = set()
         self._prepared: Prepared | None = None
         self._watched: _Watched | None = None
 
     def observe(self, event: Event) -> None:
-        """Take note of an event."""
+        """Take note of an event. What goes wrong here ends the looking on, and not the training."""
+        try:
+            self._take(event)
+        except Exception as error:
+            self._prepared = self._watched = None
+            self.failure = f"{type(error).__name__}: {error}"
+
+    def _take(self, event: Event) -> None:
         watched = self._watched
         match event:
             case Prepared():
