@@ -85,11 +85,11 @@ def _faster(finding: Finding, recipe: Recipe) -> tuple[Changes, ...]:
 
 
 def _alive(finding: Finding, recipe: Recipe) -> tuple[Changes, ...]:
-    return {"activation": "gelu"}, *_slower(finding, recipe)[:1], *_scaled(finding, recipe)[:1]
+    return {"activation": "gelu"}, *_slower(finding, recipe)[:2], *_scaled(finding, recipe)[:1]
 
 
 def _unstuck(finding: Finding, recipe: Recipe) -> tuple[Changes, ...]:
-    return *_scaled(finding, recipe), *_slower(finding, recipe)[:1]
+    return *_scaled(finding, recipe), *_slower(finding, recipe)[:2]
 
 
 def _steady(finding: Finding, recipe: Recipe) -> tuple[Changes, ...]:
