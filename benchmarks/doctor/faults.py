@@ -164,7 +164,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("input multiplied by zero", ("output-ignores-input",), wiring("blind"), ("embed", "body", "head"),
           ("mlp", "lstm", "house mlp", "gru", "mixer"), by_construction=True),
     # Data
-    Fault("labels in another order than inputs", ("inputs-ignored",), field("scrambled"), (0.9, 0.95, 1.0),
+    Fault("labels in another order than inputs", ("inputs-ignored", "labels-mismatched"), field("scrambled"), (0.9, 0.95, 1.0),
           ("mlp", "cnn", "lstm", "gru", "rescnn"), base=_long),
     Fault("label is an input", ("label-in-input",), field("label_offset"), (-2, -1, 0), TEXT, by_construction=True),
     Fault("label of a later place", ("label-shifted",), field("label_offset"), (2, 3, 5), TEXT, by_construction=True),

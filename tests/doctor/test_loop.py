@@ -44,6 +44,13 @@ def test_clipping_that_takes_the_place_of_the_learning_rate_is_named() -> None:
     assert watched("mlp", 500, sgd(0.1), clip=0.01).names[:1] == ("clipping-binds",)
 
 
+def test_clipping_is_seen_in_a_training_too_short_for_four_looks() -> None:
+    """Between looks, the gradient's arrival and use are noted at the steps at which minibatches are."""
+    report = watched("mlp", 120, sgd(0.1), clip=0.01)
+    assert report.names[:1] == ("clipping-binds",)
+    assert (report.findings[0].evidence.num_examples or 0) > 10
+
+
 @pytest.mark.parametrize("clip", [0.5, 5.0, None])
 def test_clipping_that_binds_at_times_is_left_in_peace(clip: float | None) -> None:
     report = watched("mlp", 500, sgd(0.1), clip=clip)
@@ -250,3 +257,21 @@ def test_a_parameter_that_an_update_made_infinite_is_named() -> None:
 
     finding = watched("mlp", 60, each_step=each_step).findings[0]
     assert (finding.name, finding.layer, finding.step) == ("not-finite", "W.0", 23)
+
+
+@pytest.mark.parametrize(("spoils", "names"), [(True, ("batch-norm-statistics",)), (False, ())])
+def test_running_statistics_of_other_data_are_named(spoils: bool, names: tuple[str, ...]) -> None:
+    """Every second step, white pictures pass through the network in training mode."""
+
+    def each_step(step: int, model: nn.Module, *_: Any) -> None:
+        with torch.no_grad():
+            if spoils and step % 2:
+                model(torch.full((64, 1, 12, 12), 4.0))
+            if step % 40 == 0:
+                model.eval()
+                model(torch.zeros(8, 1, 12, 12))
+                model.train()
+
+    report = watched("cnn", 220, each_step=each_step)
+    assert report.names == names, str(report)
+    assert "batch-norm-statistics" in report.examined

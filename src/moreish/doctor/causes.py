@@ -11,6 +11,7 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "not-finite": ("rate-too-high", "initial-loss", "spikes", "underfitting", "exploding", "saturated-tanh"),
     "future-leak": ("overfitting", "label-in-input"),
     "examples-mixed": ("context-unused", "future-leak", "inputs-ignored", "underfitting"),
+    "labels-mismatched": ("inputs-ignored", "underfitting", "overfitting", "label-shifted", "rate-too-low"),
     "label-in-input": ("overfitting", "label-shifted"),
     "label-shifted": ("inputs-ignored", "underfitting"),
     "softmax-twice": ("rate-too-low", "underfitting", "vanishing", "inputs-ignored", "initial-loss"),
@@ -31,7 +32,8 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "exploding": ("initial-loss", "saturated-tanh", "rate-too-high", "spikes", "attention-scale", "not-finite"),
     "attention-scale": ("initial-loss", "vanishing", "attention-collapse"),
     "rate-too-high": ("spikes", "dead-relu", "saturated-tanh", "underfitting", "clipping-binds", "attention-scale",
-                      "not-finite", "stuck-units", "inputs-ignored", "attention-collapse"),
+                      "not-finite", "stuck-units", "inputs-ignored", "attention-collapse", "exploding", "vanishing",
+                      "initial-loss"),
     "weight-decay": ("underfitting", "rate-too-low", "rate-too-high", "vanishing", "exploding", "inputs-ignored",
                      "dead-relu"),
     "dead-relu": ("vanishing", "underfitting", "no-gradient", "never-moves", *_NOTHING_ARRIVES),
@@ -59,7 +61,11 @@ EVENTS = ("not-finite", "spikes")
 AT_WORK = ("rate-too-high", "weight-decay", "gradients-not-cleared", "clipping-binds", "not-shuffled")
 """What is at work from the first step on: it cannot explain what the untrained network shows."""
 UNTRAINED = ("initial-loss", "saturated-tanh", "stuck-units", "dead-relu", "exploding", "vanishing", "attention-scale")
-"""What the network shows by itself; other findings at step 0 tell of steps that were tried out."""
+"""What the network shows by itself (other findings at step 0 tell of steps that were tried out); what it shows only
+later, the training has made of it."""
+
+FIRST_STEPS = 10
+"""Up to this step a network is as good as untrained."""
 
 _RANK = {name: number for number, name in enumerate(CONSEQUENCES)}
 
@@ -84,6 +90,8 @@ def _explains(cause: str, name: str, steps: Mapping[str, int]) -> bool:
     if cause == name or name not in CONSEQUENCES.get(cause, ()):
         return False
     if cause in AT_WORK and name in UNTRAINED and steps[name] == 0:
+        return False
+    if cause in UNTRAINED and name in AT_WORK and steps[cause] > FIRST_STEPS:
         return False
     return cause not in EVENTS or steps[cause] <= steps[name]
 

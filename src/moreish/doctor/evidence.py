@@ -187,6 +187,10 @@ class Data:
         label_runs: neighbouring minibatches, or examples, with the same label: observed number of pairs.
         label_pairs: pairs of neighbouring labels.
         label_same_chance: chance that two labels drawn at random agree.
+        num_looked_up: examples of the loop's minibatches whose inputs were looked up in the training set.
+        num_found: of them, those that stand there.
+        num_relabelled: of these, those that have a target in the loop that they have nowhere there.
+        relabelled_by_chance: share of training examples that are found so among the others of the training set.
     """
 
     num_examples: int
@@ -200,23 +204,34 @@ class Data:
     label_runs: int = 0
     label_pairs: int = 0
     label_same_chance: float = 0.0
+    num_looked_up: int = 0
+    num_found: int = 0
+    num_relabelled: int = 0
+    relabelled_by_chance: float = 0.0
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What a network has to beat: losses of simpler models on the examples of `train_losses`, nats.
+    """What a network has to beat: losses of simpler models on the examples of `train_losses`.
 
     Attributes:
-        kind: what the simplest model of the inputs is.
-        marginal: the labels alone, (n,).
+        kind: what the simple model of the inputs is.
+        marginal: the labels (or the mean target) alone, (n,), nats, or squared error.
         losses: of that model, fitted on the half of the examples that does not hold the one measured, (n,).
         num_fitted: examples in such a half.
+        is_squared_error: whether losses are squared errors of numbers; else they are nats.
     """
 
     kind: str
     marginal: tuple[float, ...]
     losses: tuple[float, ...]
     num_fitted: int
+    is_squared_error: bool = False
+
+    @property
+    def unit(self) -> float:
+        """What thresholds in nats are multiplied by: 1, or the squared error of the mean target."""
+        return sum(self.marginal) / len(self.marginal) if self.is_squared_error else 1.0
 
 
 @dataclass(frozen=True)
@@ -345,6 +360,8 @@ class History:
         passes_in_evaluation_mode: the same in evaluation mode.
         noisy_modules: names of modules that act otherwise in training: dropout, norms of the batch.
         minibatches: labels of some minibatches: each of the first eight, then at steps that grow by a fourth.
+        scales: step, and factor between the gradient that arrived and the one that was used; noted at the steps of
+            `minibatches` where the first look saw such a factor.
     """
 
     losses: tuple[float, ...]
@@ -358,13 +375,15 @@ class History:
     passes_in_evaluation_mode: int | None = None
     noisy_modules: tuple[str, ...] = ()
     minibatches: tuple[Minibatch, ...] = ()
+    scales: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True)
 class Evidence:
     """All that was measured on one model: looks in the order of their steps, data, history.
 
-    `missing` maps a section's name to why it is not there.
+    `missing` maps a section's name to why it is not there. `validation_reference` was fitted and measured on
+    validation.
     """
 
     looks: tuple[Look, ...]
@@ -373,6 +392,7 @@ class Evidence:
     missing: dict[str, str] = field(default_factory=dict)
     optimizer: str | None = None
     reference: Reference | None = None
+    validation_reference: Reference | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; read it back with `from_dict`."""

@@ -15,9 +15,9 @@ from moreish.doctor.probes.memory import measure_memory
 from moreish.doctor.probes.norms import measure_norms
 from moreish.doctor.probes.parameters import measure_parameters
 from moreish.doctor.probes.predictions import measure_loss
-from moreish.doctor.probes.rates import measure_rates, minibatches
+from moreish.doctor.probes.rates import halves, measure_rates
 from moreish.doctor.probes.trace import Trace, tracing
-from moreish.doctor.restore import untouched
+from moreish.doctor.restore import untouched, without_dropout
 from moreish.doctor.subject import LossFunction, Subject, make_subject
 
 
@@ -72,8 +72,8 @@ def look_before_training(
     if optimizer is None:
         missing["rates"] = "it needs the optimizer"
     else:
-        rates = _tried("rates", missing, lambda: measure_rates(*minibatches(subject), optimizer))
-    with _without_dropout(model):
+        rates = _tried("rates", missing, lambda: measure_rates(*halves(subject), optimizer))
+    with without_dropout(model):  # so that equal units get equal gradients
         parameters = _tried("parameters", missing, lambda: measure_parameters(subject, optimizer, trace.feeds))
     memory = _tried("memory", missing, lambda: measure_memory(subject))
     coupling = _tried("coupling", missing, lambda: measure_coupling(subject))
@@ -116,20 +116,3 @@ def _tried(section: str, missing: dict[str, str], measure: Callable[[], Any]) ->
         missing[section] = result
         return None
     return result
-
-
-class _without_dropout:  # noqa: N801
-    """Dropout switched off inside, so that equal units get equal gradients."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self._modules: list[nn.Module] = [
-            m for m in model.modules() if m.training and "dropout" in type(m).__name__.lower()
-        ]
-
-    def __enter__(self) -> None:
-        for module in self._modules:
-            module.training = False
-
-    def __exit__(self, *_: object) -> None:
-        for module in self._modules:
-            module.training = True

@@ -47,6 +47,19 @@ def untouched(
         _restore_streams(streams)
 
 
+@contextmanager
+def without_dropout(model: nn.Module) -> Iterator[None]:
+    """Dropout switched off inside, and only dropout."""
+    modules = [m for m in model.modules() if m.training and "dropout" in type(m).__name__.lower()]
+    for module in modules:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in modules:
+            module.training = True
+
+
 def _attributes(module: nn.Module) -> dict[str, tuple[Any, Any]]:
     """Each attribute and, where it is a container (parameters, buffers, hooks, lists), a copy of its content."""
     return {key: (value, _content(value)) for key, value in module.__dict__.items()}

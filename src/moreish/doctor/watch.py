@@ -2,24 +2,25 @@
 
 from contextlib import ExitStack
 from dataclasses import replace
-from statistics import median
 from types import TracebackType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from moreish.doctor.checks import decay
-from moreish.doctor.evidence import Data, Evidence, History, Look, Loss, Minibatch, Rates, Reference, Update
+from moreish.doctor.branching import BRANCH_STEPS, FIRST_STEP, MAX_BRANCHINGS, what_to_try
+from moreish.doctor.checks.loop import SCALE_FREE
+from moreish.doctor.evidence import BatchNorm, Data, Evidence, History, Look, Loss, Minibatch, Rates, Reference
 from moreish.doctor.finding import Report
 from moreish.doctor.judge import judge
-from moreish.doctor.probes.data import labels_of, measure_data
+from moreish.doctor.probes.data import Row, labels_of, measure_data, rows_of
+from moreish.doctor.probes.norms import norms_noted
 from moreish.doctor.probes.passes import Passes
 from moreish.doctor.probes.predictions import measure_loss, per_example_losses
-from moreish.doctor.probes.rates import FACTORS, measure_rates, minibatches
+from moreish.doctor.probes.rates import measure_rates, minibatches
 from moreish.doctor.probes.reference import measure_reference
 from moreish.doctor.probes.schedule import has_scheduler, scheduler_steps
-from moreish.doctor.probes.step import StepProbe
+from moreish.doctor.probes.step import GradientProbe, StepProbe
 from moreish.doctor.probes.trace import Trace, tracing
 from moreish.doctor.restore import untouched
 from moreish.doctor.subject import LossFunction, Subject, check_model, first_tensor, make_subject, scalar
@@ -27,8 +28,7 @@ from moreish.errors import InputError
 
 _FIRST, _GROWTH = 50, 2
 _MAX_EXAMPLES = 256  # of train and of validation that a look evaluates
-MAX_BRANCHINGS, BRANCH_STEPS = 3, 16
-_STALL = 0.02  # relative fall of the loss below which it may be worth asking why
+_CLIPPED = 0.99  # of a gradient's length
 _PENDING = 1024  # losses on an accelerator that are fetched together
 _BEFORE_ONLY = "it is measured before training: use moreish.diagnose"
 
@@ -79,28 +79,35 @@ class Doctor:
                 raise InputError(f"{name} is a {type(pair).__name__}; expected a pair (inputs, targets).")
         self._model: nn.Module = model
         self._optimizer: torch.optim.Optimizer = optimizer
-        self._subjects: dict[str, Subject] = {}
+        self._whole: dict[str, Subject] = {}
         if loss_fn is not None:
             given = {"train": train, "validation": validation}
-            self._subjects = {
-                name: _few(make_subject(model, pair, loss_fn)) for name, pair in given.items() if pair is not None
-            }
+            self._whole = {name: make_subject(model, pair, loss_fn) for name, pair in given.items() if pair is not None}
+        self._subjects: dict[str, Subject] = {name: _few(subject) for name, subject in self._whole.items()}
         self._given: tuple[Any, Any] = train, validation
         self._data: Data | None = None
         self._reference: Reference | str = "it needs loss_fn and train"
+        self._validation_reference: Reference | str = "it needs loss_fn and validation"
         self._num_branchings: int = 0
         self._losses: list[float] = []
         self._pending: list[Tensor] = []
         self._rates: list[tuple[int, float]] = []
         self._looks: list[Look] = []
         self._minibatches: list[Minibatch] = []
+        self._batch_size: int = 32
+        self._looped: list[Row] = []
+        self._scales: list[tuple[int, float]] = []
+        self._is_clipped: bool = False
+        self._norms: dict[str, BatchNorm] = {}
         self._number: int = 0
         self._next: int = 2
         self._next_labels: int = 1
         self._next_event: int = 1
         self._probe: StepProbe | None = None
+        self._gradient_probe: GradientProbe | None = None
         self._trace: Trace | None = None
         self._step_hooks: ExitStack = ExitStack()
+        self._gradient_hooks: ExitStack = ExitStack()
         self._passes: Passes = Passes(model, optimizer)
         self._pass_hooks: ExitStack | None = None
         self._is_over: bool = False
@@ -114,7 +121,8 @@ class Doctor:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._step_hooks.close()
-        self._probe = None
+        self._gradient_hooks.close()
+        self._probe = self._gradient_probe = None
         if self._pass_hooks is not None:
             self._pass_hooks.close()
         self._is_over = True
@@ -148,8 +156,8 @@ class Doctor:
             self._passes.explain(number, inputs)
         if len(self._pending) >= _PENDING:
             self._fetch()
-        if number >= self._next_labels:
-            self._note_labels(inputs, targets)
+        if number == self._next_labels:
+            self._note_minibatch(inputs, targets)
         if self._probe is not None:
             probe, self._probe = self._probe, None
             self._step_hooks.close()
@@ -158,34 +166,54 @@ class Doctor:
         if number + 1 == self._next:
             num_examples = 1 if inputs is None else first_tensor(inputs).shape[0]
             self._probe = StepProbe(self._model, self._optimizer)
+            self._norms = {}
             self._step_hooks.enter_context(self._probe.hooks())
+            self._step_hooks.enter_context(norms_noted(self._model, self._norms, training_only=True))
             self._trace = self._step_hooks.enter_context(tracing(self._model, num_examples))
-        self._next_event = min(self._next_labels, self._next if self._probe is not None else self._next - 1)
+        if self._is_clipped and number + 1 == self._next_labels:
+            self._gradient_probe = GradientProbe(self._model, self._optimizer)
+            self._gradient_hooks.enter_context(self._gradient_probe.hooks())
+        upcoming = self._next - 1, self._next, self._next_labels - 1, self._next_labels
+        self._next_event = min(event for event in upcoming if event > number)
 
     def _fetch(self) -> None:
         if self._pending:
             self._losses += torch.stack(self._pending).double().tolist()
             self._pending.clear()
 
-    def _note_labels(self, inputs: Any, targets: Any) -> None:
+    def _note_minibatch(self, inputs: Any, targets: Any) -> None:
         self._next_labels = self._number + max(1, self._number // 4)
+        if self._gradient_probe is not None:
+            self._gradient_hooks.close()
+            _, scale = self._gradient_probe.stale_and_scale()
+            self._gradient_probe = None
+            if scale is not None:
+                self._scales.append((self._number, scale))
         if inputs is not None:
-            n = first_tensor(inputs).shape[0]
+            self._batch_size = n = first_tensor(inputs).shape[0]
             self._minibatches.append(Minibatch(self._number, labels_of(targets, n), n))
+            if self._given[0] is not None:
+                self._looped += rows_of(inputs, targets)
 
     def _look(self, probe: StepProbe) -> Look:
         self._rates.append((self._number, float(self._optimizer.param_groups[0]["lr"])))
         updates = probe.updates()
-        return Look(
+        if not self._looks and type(self._optimizer).__name__ not in SCALE_FREE:
+            self._is_clipped = any((update.scale or 1.0) < _CLIPPED for update in updates or ())
+        look = Look(
             step=self._number,
             sites=None if self._trace is None else self._trace.sites(),
             loss=None if self._looks else self._formula(),
+            norms=tuple(
+                replace(norm, num_updates=self._number if norm.num_updates is None else norm.num_updates)
+                for norm in self._norms.values()
+            ),
             updates=updates,
-            rates=self._branched(updates or ()),
             train_losses=self._evaluate("train"),
             validation_losses=self._evaluate("validation"),
             in_training_mode=self._model.training,
         )
+        return replace(look, rates=self._branched(look))
 
     def _evaluate(self, name: str) -> tuple[float, ...] | None:
         """The loss of each example of a pair, in evaluation mode."""
@@ -209,22 +237,22 @@ class Doctor:
             except Exception:  # nobody's training fails for the doctor's sake
                 return None
 
-    def _branched(self, updates: tuple[Update, ...]) -> Rates | None:
+    def _branched(self, look: Look) -> Rates | None:
         """Branches from here, where something speaks against the rate or the decay: they cost as much as some steps."""
-        subject = self._subjects.get("train")
-        if subject is None or self._num_branchings >= MAX_BRANCHINGS or self._number < 100:
+        subject = self._whole.get("train")
+        if subject is None or self._num_branchings >= MAX_BRANCHINGS or self._number < FIRST_STEP:
             return None
-        is_pulled = max((update.decay for update in updates), default=0.0) > decay.SHARE
         self._fetch()
-        if not is_pulled and not has_stalled(self._losses):
+        trial = what_to_try(self._losses, [item.updates for item in (*self._looks, look) if item.updates])
+        if trial is None:
             return None
         self._num_branchings += 1
-        factors = (1.0,) if is_pulled else FACTORS
+        factors, decays = trial
         with untouched(self._model, values=False), self._passes.away(), torch.enable_grad():
             self._model.train()
             try:
-                batches, held_out = minibatches(subject, BRANCH_STEPS)
-                rates = measure_rates(batches, held_out, self._optimizer, factors, (0.0,) if is_pulled else ())
+                batches, held_out = minibatches(subject, BRANCH_STEPS, self._batch_size)
+                rates = measure_rates(batches, held_out, self._optimizer, (1.0, *factors), decays)
             except Exception:  # nobody's training fails for the doctor's sake
                 return None
         return None if isinstance(rates, str) else rates
@@ -234,10 +262,12 @@ class Doctor:
         train, validation = self._given
         if train is None or self._data is not None:
             return
-        self._data = measure_data(train, validation)
+        self._data = measure_data(train, validation, self._looped)
         if "train" in self._subjects:
-            n = first_tensor(train[0]).shape[0]
-            self._reference = measure_reference(train, _chosen(n))
+            self._reference = measure_reference(train, _chosen(self._whole["train"].num_examples))
+        if "validation" in self._subjects:
+            n = self._whole["validation"].num_examples
+            self._validation_reference = measure_reference(validation, _chosen(n))
 
     def evidence(self) -> Evidence:
         """What was recorded so far."""
@@ -256,22 +286,30 @@ class Doctor:
             passes_in_evaluation_mode=self._passes.num_in_evaluation_mode if is_seen else None,
             noisy_modules=self._passes.noisy,
             minibatches=tuple(self._minibatches),
+            scales=tuple(self._scales),
         )
-        missing = dict.fromkeys(("parameters", "coupling", "norms", "memory"), _BEFORE_ONLY)
+        missing = dict.fromkeys(("parameters", "coupling", "memory"), _BEFORE_ONLY)
         missing |= {
             "data": "it needs train",
             "loss": "it needs loss_fn and train, and a look",
             "sites": f"the first look is at step {self._next}",
         }
-        missing["updates"] = missing["in_training_mode"] = missing["sites"]
+        missing["norms"] = missing["updates"] = missing["in_training_mode"] = missing["sites"]
         missing["train_losses"] = missing["validation_losses"] = "it needs loss_fn, train and validation, and a look"
         if isinstance(self._reference, str):
             missing["reference"] = self._reference
         missing["rates"] = (
             "branches are made only where the loss has stalled or decay is strong, with loss_fn and train"
         )
-        reference = None if isinstance(self._reference, str) else self._reference
-        return Evidence(tuple(self._looks), self._data, history, missing, type(self._optimizer).__name__, reference)
+        return Evidence(
+            tuple(self._looks),
+            self._data,
+            history,
+            missing,
+            type(self._optimizer).__name__,
+            None if isinstance(self._reference, str) else self._reference,
+            None if isinstance(self._validation_reference, str) else self._validation_reference,
+        )
 
     def report(self) -> Report:
         """Judge what was recorded so far."""
@@ -287,10 +325,3 @@ def _few(subject: Subject) -> Subject:
 def _chosen(n: int) -> Tensor:
     """Which of n examples looks evaluate."""
     return torch.arange(n) if n <= _MAX_EXAMPLES else torch.linspace(0, n - 1, _MAX_EXAMPLES).long()
-
-
-def has_stalled(losses: list[float]) -> bool:
-    """Whether the loss hardly fell, or rose, from the second quarter of the steps to the last."""
-    quarter = len(losses) // 4
-    earlier, later = median(losses[quarter : 2 * quarter]), median(losses[-quarter:])
-    return not later < (1 - _STALL) * earlier

@@ -29,6 +29,11 @@ class BatchNorm(nn.Module):
         self.register_buffer("running_mean", torch.zeros(size))
         self.register_buffer(CONVENTIONS[convention].spread, torch.ones(size))
 
+    @property
+    def momentum(self) -> float:
+        """Share of the batch in the new running value."""
+        return CONVENTIONS[self.convention].momentum
+
     def forward(self, x: Tensor) -> Tensor:
         """Normalise; in training by the batch (and take note of it), in evaluation by the running values.
 

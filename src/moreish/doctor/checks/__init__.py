@@ -1,6 +1,7 @@
 """The checks, one family a file: pure functions of evidence, each with the name and the source of what it finds."""
 
 from moreish.doctor.checks import (
+    data,
     decay,
     depth,
     fit,
@@ -27,6 +28,7 @@ ALL_CHECKS: tuple[Check, ...] = (
     *rate.CHECKS,
     *decay.CHECKS,
     *training.CHECKS,
+    *data.CHECKS,
     *loop.CHECKS,
     *fit.CHECKS,
 )

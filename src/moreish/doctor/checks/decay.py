@@ -1,5 +1,6 @@
 """Weight decay that pulls harder than the gradient, where that can be shown to harm."""
 
+from moreish.doctor.branching import PULL
 from moreish.doctor.checks.check import Check, Verdict
 from moreish.doctor.checks.fit import differences, mean, standings
 from moreish.doctor.checks.rate import branch_at, branched, level_of
@@ -7,8 +8,6 @@ from moreish.doctor.evidence import Evidence, Look
 from moreish.doctor.finding import Finding, Measurement, NotExamined
 from moreish.doctor.significance import Level, mean_above
 
-SHARE = 0.3
-"""Pull of the decay over that of the gradient from which a branch without it is worth its cost."""
 GAIN = 0.03
 """Loss that a branch without decay gains, relative to its level before."""
 FELL = 0.5
@@ -19,7 +18,7 @@ SHRUNK = 0.2
 
 def weight_decay(evidence: Evidence, level: Level) -> Verdict:
     """Decay pulls hard, and without it the loss falls further, or the network is stuck while its parameters shrink."""
-    if all(_pull(look) < SHARE for look in evidence.looks):
+    if all(_pull(look) < PULL for look in evidence.looks):
         return []
     found = []
     for number, look, rates in branched(evidence):
@@ -43,15 +42,15 @@ def weight_decay(evidence: Evidence, level: Level) -> Verdict:
     for stand in [] if isinstance(stands, str) else stands:
         allowed = level.each(2, stand.number)
         name, share = _shrunk(evidence, stand.look)
-        if stand.p_stuck < allowed and _pull(stand.look) > SHARE and share < SHRUNK:
+        if stand.p_stuck < allowed and _pull(stand.look) > PULL and share < SHRUNK:
             loss, null = mean(stand.look.train_losses), mean(stand.look.train_losses) - mean(stand.behind)
             measured = Measurement(
-                "training loss (nats)", loss, null, None, stand.p_stuck, allowed, len(stand.behind),
+                "training loss", loss, null, None, stand.p_stuck, allowed, len(stand.behind),
                 {"pull over gradient": _pull(stand.look), f"length of {name} over its first": share},
             )  # fmt: skip
             what = f"{name} has shrunk to {share:.1%} of its first length, and the loss stays at {loss:.3g}"
             found.append(_finding(stand.look, measured, what))
-    if evidence.reference is None:
+    if evidence.reference is None or evidence.reference.is_squared_error:
         found += _decayed_away(evidence, level)
     if not found and isinstance(stands, str) and not branched(evidence):
         return NotExamined("weight-decay", f"decay pulls hard, but whether it harms is not known: {stands}")
@@ -67,7 +66,7 @@ def _decayed_away(evidence: Evidence, level: Level) -> list[Finding]:
         allowed = level.each(2, number)
         p = mean_above([least - fall for fall in differences(looks[0].train_losses, look.train_losses)], 0.0)
         name, share = _shrunk(evidence, look)
-        if p < allowed and _pull(look) > SHARE and share < SHRUNK:
+        if p < allowed and _pull(look) > PULL and share < SHRUNK:
             loss = mean(look.train_losses)
             measured = Measurement(
                 "training loss", loss, mean(looks[0].train_losses) - least, None, p, allowed,

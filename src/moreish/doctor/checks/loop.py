@@ -8,7 +8,7 @@ import numpy as np
 from moreish.doctor.checks.check import Check, NotApplicable, Verdict
 from moreish.doctor.evidence import Evidence, History, Minibatch
 from moreish.doctor.finding import Finding, Measurement, NotExamined
-from moreish.doctor.significance import Level, mean_above
+from moreish.doctor.significance import Level, count_above, mean_above
 
 MIN_STEPS = 50
 """Steps from which a loop has had occasion to step its schedule."""
@@ -59,34 +59,32 @@ def schedule_not_applied(evidence: Evidence, level: Level) -> Verdict:
 
 
 def clipping_binds(evidence: Evidence, level: Level) -> Verdict:
-    """At every look the gradient was made much shorter between its arrival and its use."""
+    """At most of the steps seen the gradient was made much shorter between its arrival and its use."""
     if evidence.optimizer in SCALE_FREE:
         return NotApplicable(f"the step of {evidence.optimizer} does not depend on the length of the gradient")
-    looks = [
-        (look, update.scale)
-        for look in evidence.looks
-        for update in look.updates or ()
-        if update.scale is not None and look.step > 2
-    ]
-    if len(looks) < MIN_LOOKS:
-        return NotExamined("clipping-binds", f"the gradient was seen to arrive and be used at {len(looks)} looks; "
+    seen = [(look.step, u.scale) for look in evidence.looks for u in look.updates or () if u.scale is not None]
+    seen += evidence.history.scales if evidence.history else ()
+    scales = {step: scale for step, scale in seen if step > 2}
+    if len(scales) < MIN_LOOKS:
+        return NotExamined("clipping-binds", f"the gradient was seen to arrive and be used at {len(scales)} steps; "
                            f"it takes {MIN_LOOKS} after the first")  # fmt: skip
-    scales = [scale for _, scale in looks]
-    if not all(0 < scale < 0.99 for scale in scales) or max(scales) == min(scales):
+    if max(scales.values()) == min(scales.values()) or min(scales.values()) <= 0:
         return []  # the same factor at every step is a unit, as of a loss that was scaled, and no clipping
-    allowed = level.each(1, len(looks) - MIN_LOOKS + 1)
-    p = mean_above([-math.log(scale) for scale in scales], -math.log(SCALE))
-    if p >= allowed:
+    shortened = sum(scale < SCALE for scale in scales.values())
+    allowed = level.each(1, len(scales) - MIN_LOOKS + 1)
+    logs = [-math.log(scale) for scale in scales.values()]
+    p = min(count_above(shortened, len(scales), 0.5), mean_above(logs, -math.log(SCALE)))
+    if p >= allowed / 2:
         return []
-    typical = math.exp(sum(math.log(scale) for scale in scales) / len(scales))
+    typical = math.exp(-sum(logs) / len(logs))
     return [
         Finding(
-            "clipping-binds", "major", None, looks[-1][0].step,
-            Measurement("gradient used over gradient that arrived (geometric mean over looks)", typical, 1.0, SCALE, p,
-                        allowed, len(looks)),
-            f"At each of {len(looks)} looks clipping made the gradient shorter, typically to {typical:.2g} of its "
-            "length: it does not catch outliers, it takes the place of the learning rate, and steps no longer shrink "
-            "as the gradient does.",
+            "clipping-binds", "major", None, max(scales),
+            Measurement("gradient used over gradient that arrived (geometric mean over steps)", typical, 1.0, SCALE, p,
+                        allowed, len(scales), {"steps with less than a quarter": shortened}),
+            f"At {shortened} of {len(scales)} steps looked at, clipping left less than a quarter of the gradient, "
+            f"typically {typical:.2g} of its length: it does not catch outliers, it takes the place of the learning "
+            "rate, and steps no longer shrink as the gradient does.",
             "Set the limit above the usual norm of the gradient (a high percentile of those seen), and the step size "
             "with the learning rate.",
             "Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063 (a threshold from average norms)",

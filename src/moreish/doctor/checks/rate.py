@@ -3,9 +3,10 @@
 import math
 from statistics import median
 
+from moreish.doctor.branching import THROWN, USUAL, largest_move
 from moreish.doctor.checks.check import Check, Verdict
 from moreish.doctor.checks.fit import differences, mean, standings
-from moreish.doctor.evidence import Branch, Evidence, Look, Rates
+from moreish.doctor.evidence import Branch, Evidence, Look, Rates, Update
 from moreish.doctor.finding import Finding, Measurement, NotExamined
 from moreish.doctor.significance import Level, mean_above
 
@@ -22,10 +23,11 @@ MIN_STEPS = 200
 """A training may still be warming up before."""
 FALLEN = 0.02
 """Relative fall of the loss since the first steps from which a training gets on."""
-USUAL = 1e-3
-"""Step over parameters, both as lengths, of a training that gets on; a smaller one is not too large."""
-THROWN = 0.1
-"""Step over parameters, both as lengths, from which they are thrown about: a hundred times what is usual."""
+REPLACED = 0.4
+"""Step over parameters, both as lengths, from which one step all but replaces them."""
+GAINED, GAINED_LITTLE = 0.05, 0.01
+"""What a tenth of the rate must gain, relative to the level before: where parameters are thrown about; and where they
+are replaced. Elsewhere a few percent are what annealing gains at any rate."""
 DIVERGED = 10.0
 """Factor by which the loss grew, step by step, before it was no number: more than noise, less than one overflow."""
 GAIN = 0.003
@@ -65,7 +67,7 @@ def rate_too_high(evidence: Evidence, level: Level) -> Verdict:
         # about for long does not rise any more; then what the lower rate gains has to be larger.
         gain = [] if not own.is_finite else _capped(differences(own.after, lower.after), CAP * scale)
         rises = max(mean_above(harm, RISE * scale), mean_above(gain, RISE * scale))
-        jumps = 1.0 if look.step <= EARLY else mean_above(gain, JUMP * scale)
+        jumps = 1.0 if look.step <= EARLY else min(mean_above(gain, JUMP * scale), _thrown(evidence, look, gain, scale))
         p = 0.0 if not own.is_finite else min(rises, jumps)
         if p < allowed:
             after = mean(own.after) if own.is_finite else float("inf")
@@ -107,6 +109,21 @@ def _diverged(evidence: Evidence) -> list[Finding]:
     ]  # fmt: skip
 
 
+def _thrown(evidence: Evidence, look: Look, gain: list[float], scale: float) -> float:
+    """p-value against "a tenth of the rate gains nothing", where steps throw the parameters about and it gains enough.
+
+    Such steps destroy what the initialisation was made for; what a tenth gains afterwards understates the harm.
+    """
+    largest = largest_move(_updates(evidence, look.step)) or 0.0
+    if largest < THROWN or mean(gain) < scale * (GAINED_LITTLE if largest >= REPLACED else GAINED):
+        return 1.0
+    return mean_above(gain, 0.0)
+
+
+def _updates(evidence: Evidence, step: int) -> list[tuple[Update, ...]]:
+    return [look.updates for look in evidence.looks if look.updates and look.step <= step]
+
+
 def _capped(values: list[float], most: float) -> list[float]:
     """No value above `most`: the mean is at least that of these, and a few huge losses hide no more what all have."""
     return [min(value, most) for value in values]
@@ -115,8 +132,8 @@ def _capped(values: list[float], most: float) -> list[float]:
 def _lost(evidence: Evidence, level: Level) -> list[Finding]:
     """Steps so large that nothing is kept: the network is stuck behind the simplest model while it is thrown about.
 
-    Either its training loss is above what the labels alone give, and above that of the first step, or its parameters
-    move by a tenth of their length in one step.
+    Either its training loss is above what the labels alone give, and above that of the first step, or a step has all
+    but replaced its parameters.
     """
     stands = standings(evidence)
     found = []
@@ -124,23 +141,21 @@ def _lost(evidence: Evidence, level: Level) -> list[Finding]:
         marginal = mean(evidence.reference.marginal) if evidence.reference else math.nan
         loss = mean(stand.look.train_losses)
         allowed = level.each(3, stand.number)
+        largest = largest_move(_updates(evidence, stand.look.step))
+        if largest is None or largest < USUAL:
+            continue
         # A loss that hardly left its beginning speaks of other things: a rate too low, a network that cannot learn.
         first = evidence.history.losses[0] if evidence.history and evidence.history.losses else math.inf
-        worse = mean_above([-gain for gain in stand.gained], RISE * marginal) if loss > first else 1.0
-        moves = [u.moved for look in (*stand.earlier, stand.look) for u in look.updates or () if u.moved == u.moved]
-        if _largest_move(evidence, stand.look.step) < USUAL:
-            continue
-        is_thrown = bool(moves) and median(moves) > THROWN
-        p = min(worse, stand.p_stuck if is_thrown else 1.0)
+        worse = mean_above([-gain for gain in stand.gained], RISE * marginal)
+        p = min(worse if loss > first or largest >= REPLACED else 1.0, stand.p_stuck if largest >= REPLACED else 1.0)
         if p < allowed:
-            typical = median(moves) if moves else math.nan
             found.append(
                 Finding(
                     "rate-too-high", "critical", None, stand.look.step,
-                    Measurement("training loss (nats)", loss, loss - mean(stand.behind), marginal * (1 + RISE), p,
-                                allowed, len(stand.gained), {"labels alone": marginal, "typical step": typical}),
+                    Measurement("training loss", loss, loss - mean(stand.behind), marginal * (1 + RISE), p,
+                                allowed, len(stand.gained), {"labels alone": marginal, "largest step": largest}),
                     f"After {stand.look.step:,} steps the training loss is {loss:.3g} and does not fall; frequencies "
-                    f"of the labels alone give {marginal:.3g}. A step moves parameters by {typical:.1%} of their "
+                    f"of the labels alone give {marginal:.3g}. A step moved the parameters by {largest:.1%} of their "
                     "length.",
                     "Divide the learning rate by ten, and again if need be; one step should move parameters by about "
                     "a thousandth of their length.",
@@ -149,14 +164,6 @@ def _lost(evidence: Evidence, level: Level) -> list[Finding]:
                 )
             )  # fmt: skip
     return found
-
-
-def _largest_move(evidence: Evidence, step: int) -> float:
-    """Of the looks up to a step, the largest median over parameters of a step's length over theirs."""
-    moves = [
-        [u.moved for u in look.updates or () if u.moved == u.moved] for look in evidence.looks if look.step <= step
-    ]
-    return max((median(values) for values in moves if values), default=math.inf)
 
 
 def rate_too_low(evidence: Evidence, level: Level) -> Verdict:

@@ -1,14 +1,9 @@
-"""Seen only while it trains: gradients left over, parameters that stay, the wrong mode; and splits that overlap."""
+"""Seen only while it trains: gradients left over, parameters that stay, the wrong mode."""
 
 from moreish.doctor.checks.check import Check, NotApplicable, Verdict
 from moreish.doctor.evidence import Evidence
 from moreish.doctor.finding import Finding, Measurement, NotExamined
-from moreish.doctor.significance import Level, count_above
-
-OVERLAP = 0.05
-"""Share of validation that stands in training, beyond what is common in the language itself, from which it misleads."""
-SPREAD = 40.0
-"""Nats of an input from which two of a million examples would not agree by chance."""
+from moreish.doctor.significance import Level
 
 
 def not_cleared(evidence: Evidence, level: Level) -> Verdict:
@@ -76,59 +71,8 @@ def evaluation_mode(evidence: Evidence, level: Level) -> Verdict:
     ]  # fmt: skip
 
 
-def split_overlap(evidence: Evidence, level: Level) -> Verdict:
-    """More validation examples stand in the training set than recur there by themselves."""
-    data = evidence.data
-    if data is None or data.num_overlapping is None:
-        return NotExamined("split-overlap", "it needs train and validation")
-    allowed = level.each()
-    # An example that has a twin within training would have one if it were fresh: the share of such is the null.
-    null = data.context_repeats + OVERLAP
-    p = count_above(data.num_overlapping, data.num_validation, min(null, 1.0))
-    if p >= allowed:
-        return []
-    share = data.num_overlapping / max(data.num_validation, 1)
-    return [
-        Finding(
-            "split-overlap", "major", None, 0,
-            Measurement("share of validation examples that stand in training", share, data.context_repeats, null, p,
-                        allowed, data.num_validation),
-            f"{share:.0%} of the validation examples, inputs and labels, stand in the training set too; within it "
-            f"{data.context_repeats:.0%} occur twice. The validation loss measures memory.",
-            "Remove duplicates before splitting, and split by item, not by window.",
-            "Kapoor & Narayanan 2023, Patterns 4(9), Leakage and the reproducibility crisis, L1.4",
-        )
-    ]  # fmt: skip
-
-
-def duplicates(evidence: Evidence, level: Level) -> Verdict:
-    """More training examples stand in the training set twice than so long inputs can by chance."""
-    data = evidence.data
-    assert data is not None
-    if data.spread < SPREAD:
-        return NotApplicable(f"inputs of {data.spread:.0f} nats are so short that they recur by themselves")
-    allowed, count = level.each(), round(data.context_repeats * data.num_examples)
-    p = count_above(count, data.num_examples, OVERLAP)
-    if p >= allowed:
-        return []
-    return [
-        Finding(
-            "duplicates", "minor", None, 0,
-            Measurement("share of training examples that stand in it more than once", data.context_repeats, 0.0,
-                        OVERLAP, p, allowed, data.num_examples),
-            f"{data.context_repeats:.0%} of the training examples, inputs and labels, stand in the training set more "
-            "than once, though their inputs are so long that chance does not repeat them: they count double, and a "
-            "random split puts copies into validation.",
-            "Remove duplicates before splitting.",
-            "Kapoor & Narayanan 2023, Patterns 4(9), Leakage and the reproducibility crisis, L1.4",
-        )
-    ]  # fmt: skip
-
-
 CHECKS = (
-    Check("duplicates", ("data",), duplicates),
     Check("gradients-not-cleared", ("updates",), not_cleared, tests=False),
     Check("never-moves", ("updates",), never_moves, tests=False),
     Check("trained-in-eval-mode", ("in_training_mode",), evaluation_mode, tests=False),
-    Check("split-overlap", ("data",), split_overlap),
 )

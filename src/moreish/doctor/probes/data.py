@@ -1,6 +1,8 @@
 """Inputs and labels: whether a label stands among its own inputs, and whether validation repeats training."""
 
+import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +13,16 @@ from moreish.doctor.evidence import Data
 from moreish.doctor.subject import first_tensor
 
 MAX_EXAMPLES = 200_000
+_MAX_BYTES = 1 << 20  # of the inputs of one minibatch that are looked up
 _OFFSETS = range(-3, 7)
 
 
-def measure_data(batch: Any, validation: Any = None) -> Data:
-    """Look at a pair (inputs, targets), and at a second pair that was held out."""
+Row = tuple[bytes, bytes]
+"""One example's input and target: digests, so that large inputs take no more room than small ones."""
+
+
+def measure_data(batch: Any, validation: Any = None, looped: Sequence[Row] = ()) -> Data:
+    """Look at a pair (inputs, targets), at a second pair that was held out, and at examples that a loop trained on."""
     inputs, targets = batch
     x = first_tensor(inputs)
     labels = targets if isinstance(targets, Tensor) and not targets.is_floating_point() else None
@@ -38,7 +45,50 @@ def measure_data(batch: Any, validation: Any = None) -> Data:
         data["num_validation"] = len(held_out)
         data["num_overlapping"] = sum(key in counts for key in held_out)
         data["num_chance_overlap"] = sum(counts.get(key, 0) > 1 for key in held_out)
+    data |= _looked_up(looped, _rows(x, targets, MAX_EXAMPLES) if looped else [])
     return Data(**data)
+
+
+def rows_of(inputs: Any, targets: Any) -> list[Row]:
+    """A few examples of a minibatch, to be looked up in a training set."""
+    x = first_tensor(inputs)
+    size = x[0].numel() * x.element_size()
+    return _rows(x, targets, max(1, min(8, _MAX_BYTES // max(size, 1))))
+
+
+def _rows(x: Tensor, targets: Any, most: int) -> list[Row]:
+    if not isinstance(targets, Tensor) or not targets.numel() or targets.numel() % len(x):
+        return []
+    inputs, labels = _bytes_of(x[:most]), _bytes_of(targets.reshape(len(x), -1)[:most])
+    return [(_digest(a), _digest(b)) for a, b in zip(inputs, labels, strict=True)]
+
+
+def _bytes_of(rows: Tensor) -> list[bytes]:
+    array = np.ascontiguousarray(rows.detach().cpu().reshape(len(rows), -1).numpy())
+    return [row.tobytes() for row in array]
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=16).digest()
+
+
+def _looked_up(looped: Sequence[Row], training: Sequence[Row]) -> dict[str, Any]:
+    """How many examples of the loop stand in the training set, and how many of these with another target.
+
+    Short inputs recur with other targets by themselves: how often is seen where each training example is looked up
+    among the others.
+    """
+    targets: dict[bytes, Counter[bytes]] = {}
+    for inputs, target in training:
+        targets.setdefault(inputs, Counter())[target] += 1
+    found = [target in targets[inputs] for inputs, target in looped if inputs in targets]
+    num_alone = sum(count == 1 for counts in targets.values() if counts.total() > 1 for count in counts.values())
+    return {
+        "num_looked_up": len(looped),
+        "num_found": len(found),
+        "num_relabelled": len(found) - sum(found),
+        "relabelled_by_chance": num_alone / max(len(training), 1),
+    }
 
 
 def _spread(x: Tensor) -> float:
@@ -89,12 +139,10 @@ def _label_runs(labels: Tensor | None, n: int) -> tuple[int, int, float]:
 
 def _keys(x: Tensor, targets: Any) -> list[bytes]:
     """One key an example: its input and its label, byte for byte."""
-    n = min(len(x), MAX_EXAMPLES)
-    rows = np.ascontiguousarray(x[:n].detach().cpu().reshape(n, -1).numpy())
-    keys = [row.tobytes() for row in rows]
+    keys = _bytes_of(x[:MAX_EXAMPLES])
     if isinstance(targets, Tensor) and targets.numel() and targets.shape[0] % len(x) == 0:
-        labels = np.ascontiguousarray(targets.detach().cpu().reshape(len(x), -1)[:n].numpy())
-        keys = [key + row.tobytes() for key, row in zip(keys, labels, strict=True)]
+        labels = _bytes_of(targets.reshape(len(x), -1)[:MAX_EXAMPLES])
+        keys = [key + row for key, row in zip(keys, labels, strict=True)]
     return keys
 
 

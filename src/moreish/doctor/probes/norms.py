@@ -1,5 +1,7 @@
 """Batch norms: how many values their statistics rest on, and how far the running ones are from those of the batch."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -26,20 +28,35 @@ def batch_norms(model: nn.Module) -> dict[str, nn.Module]:
 def measure_norms(subject: Subject) -> tuple[BatchNorm, ...]:
     """One pass in the mode of training, with the inputs of every batch norm looked at. Buffers change."""
     found: dict[str, BatchNorm] = {}
-    norms = batch_norms(subject.model)
-    handles = [module.register_forward_pre_hook(_noter(name, found)) for name, module in norms.items()]
-    try:
-        if handles:
+    with norms_noted(subject.model, found):
+        if batch_norms(subject.model):
             subject.forward()
-    finally:
-        for handle in handles:
-            handle.remove()
     return tuple(found.values())
 
 
-def _noter(name: str, found: dict[str, BatchNorm]) -> Any:
+@contextmanager
+def norms_noted(model: nn.Module, found: dict[str, BatchNorm], *, training_only: bool = False) -> Iterator[None]:
+    """The first pass through every batch norm inside is noted in `found`, by name.
+
+    Args:
+        training_only: passes without gradients do not count.
+    """
+    handles = [
+        module.register_forward_pre_hook(_noter(name, found, training_only))
+        for name, module in batch_norms(model).items()
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _noter(name: str, found: dict[str, BatchNorm], training_only: bool) -> Any:
     def note(module: Any, args: Any) -> None:
         if not args or not isinstance(args[0], Tensor) or name in found:
+            return
+        if training_only and not torch.is_grad_enabled():
             return
         x = args[0].detach().float()
         is_channels_first = isinstance(module, nn.modules.batchnorm._BatchNorm) and x.ndim > 2

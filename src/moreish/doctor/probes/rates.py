@@ -7,11 +7,12 @@ from torch import Tensor
 
 from moreish.doctor.evidence import Branch, Rates
 from moreish.doctor.probes.predictions import per_example_losses
-from moreish.doctor.restore import untouched
+from moreish.doctor.restore import untouched, without_dropout
 from moreish.doctor.subject import Subject
 
 FACTORS = (0.1, 1.0, 1e3, 1e4)
 NUM_STEPS = 6
+MAX_MEASURED = 512
 _MIN_EXAMPLES = 16
 
 
@@ -26,7 +27,7 @@ def measure_rates(
 
     Args:
         batches: what each step trains on, in this order.
-        held_out: what is measured before and after, in the mode of training without dropout.
+        held_out: what is measured before and after, in the mode of training but without dropout.
         factors: of the learning rates of all groups.
         decays: factors of their weight decay, at their own rate.
     """
@@ -36,13 +37,14 @@ def measure_rates(
     base = [_intended(group) for group in optimizer.param_groups]
     if all(rate == 0 for rate in base):
         return "the learning rate is zero"
+    with untouched(model, values=False):
+        before = _losses(held_out)
+    if before is None:
+        return "the loss cannot be taken apart by example"
     branches = []
     for factor, decay in [*((factor, 1.0) for factor in factors), *((1.0, decay) for decay in decays)]:
         with untouched(model, optimizer):
             torch.manual_seed(0)
-            before = _losses(held_out)
-            if before is None:
-                return "the loss cannot be taken apart by example"
             for group, rate in zip(optimizer.param_groups, base, strict=True):
                 group["lr"] = rate * factor
                 group["weight_decay"] = group.get("weight_decay", 0.0) * decay
@@ -54,12 +56,23 @@ def measure_rates(
     return Rates(base[0], len(batches), tuple(branches))
 
 
-def minibatches(subject: Subject, num_steps: int = NUM_STEPS) -> tuple[list[Subject], Subject]:
-    """Half of the examples to train on, again and again in turn; the other half to measure on."""
+def halves(subject: Subject) -> tuple[list[Subject], Subject]:
+    """Half of a batch to train on again and again; the other half to measure on."""
     n = subject.num_examples
     order = torch.randperm(n, generator=torch.Generator().manual_seed(0))
     training, held_out = order[: n // 2], order[n // 2 :]
-    return [subject.selected(training)] * num_steps, subject.selected(held_out)
+    return [subject.selected(training)] * NUM_STEPS, subject.selected(held_out)
+
+
+def minibatches(subject: Subject, num_steps: int, size: int) -> tuple[list[Subject], Subject]:
+    """Minibatches drawn from a training set, as a loop draws them; and others of its examples to measure on."""
+    n, generator = subject.num_examples, torch.Generator().manual_seed(0)
+    order = torch.randperm(n, generator=generator)
+    num_measured = min(n // 2, MAX_MEASURED)
+    measured, rest = order[:num_measured], order[num_measured:]
+    size = min(size, len(rest))
+    chosen = [rest[torch.randperm(len(rest), generator=generator)[:size]] for _ in range(num_steps)]
+    return [subject.selected(rows) for rows in chosen], subject.selected(measured)
 
 
 def _intended(group: dict[str, object]) -> float:
@@ -82,8 +95,9 @@ def _step(subject: Subject, optimizer: torch.optim.Optimizer) -> bool:
 
 @torch.no_grad()
 def _losses(subject: Subject) -> Tensor | None:
-    return per_example_losses(subject.forward(), subject)
+    with without_dropout(subject.model):
+        return per_example_losses(subject.forward(), subject)
 
 
 def _numbers(losses: Tensor) -> tuple[float, ...]:
-    return tuple(losses[:256].double().tolist())
+    return tuple(losses[:MAX_MEASURED].double().tolist())

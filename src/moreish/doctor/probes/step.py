@@ -13,10 +13,8 @@ _MAX_VALUES = 8192  # of one parameter that are kept to measure its change
 _MIN_VALUES = 8
 
 
-class StepProbe:
-    """Sees gradients arrive and be used, at one step.
-
-    Of each parameter an even sample is kept, and its sum; of one, the smallest, a sample of its gradient.
+class GradientProbe:
+    """Sees the gradient of one parameter, the smallest, arrive and be used: left over, or scaled in between.
 
     Args:
         model: its parameters that require a gradient are looked at.
@@ -25,23 +23,21 @@ class StepProbe:
 
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         self._optimizer = optimizer
-        self._named = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        self._smallest = smallest(self._named, optimizer)
+        named = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self.name = smallest(named, optimizer)
+        self._parameter = None if self.name is None else named[self.name]
         self._earlier: Tensor | None = None
         self._arrived: Tensor | None = None
         self._used: Tensor | None = None
-        self._before: list[Tensor] = []
-        self._sums: list[Tensor] = []
-        self._num_steps = 0
 
     def hooks(self) -> ExitStack:
         """Hooks for one step; closing the stack takes them away."""
         stack = ExitStack()
-        if self._smallest is not None:
-            p = self._named[self._smallest]
+        p = self._parameter
+        if p is not None:
             self._earlier = None if p.grad is None or p.grad.is_sparse else _sample(p.grad).clone()
             stack.callback(p.register_hook(self._arrives).remove)
-        stack.callback(self._optimizer.register_step_pre_hook(self._steps).remove)
+            stack.callback(self._optimizer.register_step_pre_hook(self._steps).remove)
         return stack
 
     def _arrives(self, gradient: Tensor) -> None:
@@ -51,14 +47,59 @@ class StepProbe:
 
     @torch.no_grad()
     def _steps(self, *_: object) -> None:
+        gradient = self._parameter.grad if self._parameter is not None else None
+        if self._used is None and gradient is not None and not gradient.is_sparse:
+            self._used = _sample(gradient).clone()
+
+    def stale_and_scale(self) -> tuple[float | None, float | None]:
+        """Share of the gradient used that is left over from the step before; and the factor it was scaled by.
+
+        None where it cannot be told.
+        """
+        used, arrived, earlier = self._used, self._arrived, self._earlier
+        if used is None or arrived is None:
+            return None, None
+        scale = None
+        misfit, factor = _misfit(used, arrived)
+        if misfit < 1e-3:
+            scale = factor
+        if earlier is None:
+            return None, scale
+        both = arrived + earlier
+        if misfit > 1e-2 and _misfit(used, both)[0] < 1e-4:
+            return float(earlier.norm() / both.norm()), None
+        return 0.0, scale
+
+
+class StepProbe:
+    """Sees one step: of each parameter an even sample is kept, and its sum; of the smallest also its gradient.
+
+    Args:
+        model: its parameters that require a gradient are looked at.
+        optimizer: as it is stepped.
+    """
+
+    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        self._optimizer = optimizer
+        self._named = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self._gradient = GradientProbe(model, optimizer)
+        self._before: list[Tensor] = []
+        self._sums: list[Tensor] = []
+        self._num_steps = 0
+
+    def hooks(self) -> ExitStack:
+        """Hooks for one step; closing the stack takes them away."""
+        stack = self._gradient.hooks()
+        stack.callback(self._optimizer.register_step_pre_hook(self._steps).remove)
+        return stack
+
+    @torch.no_grad()
+    def _steps(self, *_: object) -> None:
         self._num_steps += 1
         if self._num_steps > 1:
             return
         self._before = [_sample(p).clone() for p in self._named.values()]
         self._sums = [p.sum(dtype=torch.float64) for p in self._large()]
-        if self._smallest is not None:
-            gradient = self._named[self._smallest].grad
-            self._used = None if gradient is None or gradient.is_sparse else _sample(gradient).clone()
 
     @torch.no_grad()
     def updates(self) -> tuple[Update, ...] | None:
@@ -70,20 +111,21 @@ class StepProbe:
         sums = torch.stack(large).view(2, -1).tolist() if large else ([], [])
         differ = {id(p): a != b for p, a, b in zip(self._large(), *sums, strict=True)}
         settings = {id(p): group for group in self._optimizer.param_groups for p in group["params"]}
-        stale, scale = self._stale_and_scale()
+        stale, scale = self._gradient.stale_and_scale()
         result = []
         for (name, p), kept, (bb, cc, cb, gg, largest) in zip(
             self._named.items(), self._before, torch.stack(rows).view(-1, 5).tolist(), strict=True
         ):
             whole = (p.numel() / max(len(kept), 1)) ** 0.5  # from the sample to all values
+            is_smallest = name == self._gradient.name
             result.append(
                 Update(
                     name=name,
                     moved=(cc / bb) ** 0.5 if bb > 0 else math.nan,
                     is_moved=largest > 0 or differ.get(id(p), False),
                     gradient_norm=None if p.grad is None or p.grad.is_sparse else gg**0.5 * whole,
-                    stale=stale if name == self._smallest else None,
-                    scale=scale if name == self._smallest else None,
+                    stale=stale if is_smallest else None,
+                    scale=scale if is_smallest else None,
                     size=bb**0.5 * whole,
                     decay=self._decay(settings.get(id(p)), bb, cc, cb, gg),
                     in_optimizer=id(p) in settings,
@@ -111,25 +153,6 @@ class StepProbe:
             pull = float(group["lr"]) * decay  # the change is that of the gradient, less pull times the values
             return pull * (bb / max(cc + 2 * pull * cb + pull**2 * bb, 1e-300)) ** 0.5
         return decay * (bb / max(gg, 1e-300)) ** 0.5
-
-    def _stale_and_scale(self) -> tuple[float | None, float | None]:
-        """Share of the gradient used that is left over from the step before; and the factor it was scaled by.
-
-        None where it cannot be told.
-        """
-        used, arrived, earlier = self._used, self._arrived, self._earlier
-        if used is None or arrived is None:
-            return None, None
-        scale = None
-        misfit, factor = _misfit(used, arrived)
-        if misfit < 1e-3:
-            scale = factor
-        if earlier is None:
-            return None, scale
-        both = arrived + earlier
-        if misfit > 1e-2 and _misfit(used, both)[0] < 1e-4:
-            return float(earlier.norm() / both.norm()), None
-        return 0.0, scale
 
 
 def smallest(named: dict[str, nn.Parameter], optimizer: torch.optim.Optimizer) -> str | None:

@@ -1,6 +1,6 @@
 """While it trains: the same examples and items looked at again and again, and what the engine measured in its loop."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from moreish.corpus import Corpus, Split
-from moreish.doctor.checks import decay
+from moreish.doctor.branching import BRANCH_STEPS, FIRST_STEP, MAX_BRANCHINGS, what_to_try
 from moreish.doctor.evidence import Look, Rates, Update
 from moreish.doctor.examine import first_pass
 from moreish.doctor.probes.norms import measure_norms
-from moreish.doctor.probes.rates import FACTORS, measure_rates, minibatches
-from moreish.doctor.subject import Subject, make_subject
+from moreish.doctor.probes.rates import MAX_MEASURED, measure_rates, minibatches
+from moreish.doctor.subject import make_subject
 from moreish.doctor.trainings.examination import NUM_MEASURED, draw_examples, examples_at
 from moreish.doctor.trainings.rule import RuleOfRecipe
-from moreish.doctor.watch import BRANCH_STEPS, MAX_BRANCHINGS, has_stalled
 from moreish.engines.contract import is_decayed
 from moreish.models.counting import block_positions
 from moreish.recipe import Recipe
@@ -28,21 +27,20 @@ from moreish.training.checkpoint import Checkpoint
 from moreish.training.network import build_module, generators, threads
 from moreish.training.schedule import rates as rates_of
 
-_FIRST_BRANCHING = 100
 CHARACTERS = 3_000
 """Of validation, measured at each look."""
 _EXAMPLES_AT_ONCE = 2_048
 
 
 def look_at(
-    checkpoint: Checkpoint, statistics: Statistics, recipe: Recipe, corpus: Corpus, num_branchings: int
+    checkpoint: Checkpoint, statistics: Statistics, recipe: Recipe, corpus: Corpus, earlier: Sequence[Look]
 ) -> Look:
     """The network as it is now, on the examples of the first examination; and what the engine measured since then.
 
     Args:
         checkpoint: what is looked at.
         statistics: of the steps that were measured since the last look.
-        num_branchings: how many looks have tried the learning rate out; after a few it is left at that.
+        earlier: looks at it; after a few that have tried the learning rate out it is left at that.
     """
     step, weights = checkpoint.position.step, checkpoint.weights
     initialisation, _ = generators(recipe)
@@ -53,8 +51,9 @@ def look_at(
     updates = _updates(statistics, recipe, weights, rate) if len(statistics) else None
     with threads(recipe.threads), torch.random.fork_rng(devices=()):
         rates = None
-        if num_branchings < MAX_BRANCHINGS and step >= _FIRST_BRANCHING:
-            rates = _branched(subject, checkpoint, recipe, rate, updates or ())
+        if sum(look.rates is not None for look in earlier if look.step > 0) < MAX_BRANCHINGS and step >= FIRST_STEP:
+            moves = [*(look.updates for look in earlier if look.updates), updates or ()]
+            rates = _branched(module, checkpoint, recipe, corpus, rate, moves)
         # While it trains, running statistics lag behind a network that moves: it is their end that counts.
         is_over = step == recipe.steps
         norms = tuple(replace(norm, num_updates=step) for norm in measure_norms(subject)) if is_over else None
@@ -75,17 +74,23 @@ def look_at(
 
 
 def _branched(
-    subject: Subject, checkpoint: Checkpoint, recipe: Recipe, rate: float, updates: tuple[Update, ...]
+    module: nn.Module,
+    checkpoint: Checkpoint,
+    recipe: Recipe,
+    corpus: Corpus,
+    rate: float,
+    looks: Sequence[tuple[Update, ...]],
 ) -> Rates | None:
     """Branches at other rates, or without decay, where something speaks against them."""
-    is_pulled = max((update.decay for update in updates), default=0.0) > decay.SHARE
-    if not is_pulled and not has_stalled(checkpoint.history.all_losses().tolist()):
+    trial = what_to_try(checkpoint.history.all_losses().tolist(), looks)
+    if trial is None:
         return None
-    rule = RuleOfRecipe(recipe, subject.model)
+    rule = RuleOfRecipe(recipe, module)
     rule.restore(checkpoint.optimizer, rate)
-    batches, held_out = minibatches(subject, BRANCH_STEPS)
-    factors, decays = ((1.0,), (0.0,)) if is_pulled else (FACTORS, ())
-    rates = measure_rates(batches, held_out, cast(torch.optim.Optimizer, rule), factors, decays)
+    examples = draw_examples(corpus, recipe, MAX_MEASURED + BRANCH_STEPS * recipe.batch)
+    batches, held_out = minibatches(make_subject(module, examples, F.cross_entropy), BRANCH_STEPS, recipe.batch)
+    factors, decays = trial
+    rates = measure_rates(batches, held_out, cast(torch.optim.Optimizer, rule), (1.0, *factors), decays)
     return None if isinstance(rates, str) else rates
 
 

@@ -120,8 +120,7 @@ def looked(evidence: Evidence, run: Run, corpus: Corpus, statistics: Statistics)
     checkpoint = Checkpoint.load(run.path)
     if checkpoint is None:
         return evidence
-    num_branchings = sum(look.rates is not None for look in evidence.looks if look.step > 0)
-    look = look_at(checkpoint, statistics, run.recipe, corpus, num_branchings)
+    look = look_at(checkpoint, statistics, run.recipe, corpus, evidence.looks)
     return replace(evidence, looks=(*evidence.looks, look), history=_history(run))
 
 

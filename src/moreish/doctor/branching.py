@@ -1,0 +1,52 @@
+"""When a training is branched from, and what is tried: branches cost as much as some steps, so there is a reason."""
+
+from collections.abc import Sequence
+from statistics import median
+
+from moreish.doctor.evidence import Update
+
+MAX_BRANCHINGS, BRANCH_STEPS = 3, 16
+FIRST_STEP = 100
+"""A training may still be warming up before."""
+PULL = 0.3
+"""Pull of weight decay over that of the gradient from which a branch without it is worth its cost."""
+THROWN = 0.15
+"""Step over parameters, both as lengths, from which a step throws them about: a hundred times what is usual."""
+USUAL = 1e-3
+"""The same in a training that gets on; a rate whose steps are smaller is not too high, one whose are larger not too
+low."""
+LOWER, HIGHER = (0.1,), (1e3, 1e4)
+"""Factors of the rate that are tried."""
+_STALL = 0.02  # relative fall of the loss below which it may be worth asking why
+
+
+def what_to_try(
+    losses: Sequence[float], looks: Sequence[tuple[Update, ...]]
+) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """Factors of the rate and of the decay to branch with, besides both as they are; None where nothing asks for it.
+
+    Args:
+        losses: of every step so far.
+        looks: how far parameters moved at each look so far.
+    """
+    if max((update.decay for update in (looks[-1] if looks else ())), default=0.0) > PULL:
+        return (), (0.0,)
+    largest = largest_move(looks)
+    if (largest is None or largest < THROWN) and not has_stalled(losses):
+        return None
+    if largest is None:
+        return (*LOWER, *HIGHER), ()
+    return (LOWER if largest >= USUAL else HIGHER), ()
+
+
+def largest_move(looks: Sequence[tuple[Update, ...]]) -> float | None:
+    """Of the looks, the largest median over parameters of a step's length over theirs; None where it was not seen."""
+    moves = [[update.moved for update in updates if update.moved == update.moved] for updates in looks]
+    return max((median(values) for values in moves if values), default=None)
+
+
+def has_stalled(losses: Sequence[float]) -> bool:
+    """Whether the loss hardly fell, or rose, from the second quarter of the steps to the last."""
+    quarter = len(losses) // 4
+    earlier, later = median(losses[quarter : 2 * quarter]), median(losses[-quarter:])
+    return not later < (1 - _STALL) * earlier
