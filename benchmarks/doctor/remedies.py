@@ -46,6 +46,7 @@ REMEDIES: dict[str, Remedy | tuple[Remedy, ...]] = {
     "dead-relu": _draw_again,
     "vanishing": _draw_again,
     "exploding": _draw_again,
+    "rnn-forgets": lambda s: s.dropping("initial", "forget"),
     "attention-scale": lambda s: s.dropping("initial", "scale_attention"),
     "attention-collapse": lambda s: s.dropping("initial", "scale_attention").having(fast_factor=1.0),
     "not-in-optimizer": lambda s: s.having(left_out=None),
