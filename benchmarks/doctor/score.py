@@ -21,6 +21,8 @@ def score(directory: Path = store.DIRECTORY, details: bool = True) -> None:
     hard = [case for case in hard_cases() if case.setting.key in verdicts]
     null = [case for case in null_cases(NUM_NULL) if case.setting.key in verdicts]
     repaired = losses(directory, verdicts)
+    for text, count in Counter(verdict.text for verdict in verdicts.values()).items():
+        print(f"Running text of {count:,} records: {text}")
     for name, is_held_out in (("tuned", False), ("held out", True)):
         table(
             name,

@@ -15,6 +15,7 @@ from benchmarks.doctor.intervals import clopper_pearson
 from benchmarks.doctor.record import record
 from benchmarks.doctor.remedies import remedied
 from benchmarks.doctor.repair import by_lot, chosen, is_repairable, is_restored, losses, repair
+from benchmarks.doctor.score import score
 from benchmarks.doctor.setting import healthy
 from benchmarks.doctor.training import make_data, make_model, run
 from benchmarks.doctor.verdicts import judge_all
@@ -133,6 +134,25 @@ def test_harm_is_twice_an_effect_and_what_lies_between_is_mild(name: str, twin: 
         loss = twin + factor * effect
         assert is_harmful(healthy(name), loss, twin) == is_kept
         assert has_effect(healthy(name), loss, twin) == (is_kept or is_between)
+
+
+def test_another_text_is_another_version_and_the_figures_say_which_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caches = (corpora.running_text, corpora.text_in_words, store.version)
+    versions = []
+    for text in ("To be, or not to be. " * 50, "All the world's a stage. " * 50):
+        (tmp_path / "tinyshakespeare.txt").write_text(text)
+        monkeypatch.setenv("MOREISH_DATA", str(tmp_path))
+        for function in caches:
+            function.cache_clear()
+        versions.append(store.version())
+    record([healthy("regressor", steps=5, num_train=64, examined=32)], tmp_path / "evidence", processes=1)
+    score(tmp_path / "evidence", details=False)
+    for function in caches:
+        function.cache_clear()
+    assert versions[0] != versions[1]
+    assert "Running text of 1 records: Tiny Shakespeare, 1,250 characters, SHA-256" in capsys.readouterr().out
 
 
 def test_a_planted_fault_is_mended_by_the_remedy_of_its_finding() -> None:
