@@ -20,7 +20,7 @@ def part(model: nn.Module, name: str) -> nn.Module:
 def parameters_of(model: nn.Module, name: str) -> list[nn.Parameter]:
     """Parameters of a part; of "attention" those that make queries and keys."""
     if name == "attention":
-        return [p for key, p in model.named_parameters() if key.split(".")[-2] in ("qkv", "q", "k")]
+        return [p for key, p in model.named_parameters() if key.split(".")[-2] in ("qkv", "q", "k", "self_attn")]
     module = model.layers if name == "body" and hasattr(model, "layers") else part(model, name)
     return list(module.parameters())
 
@@ -115,6 +115,14 @@ def _stale(model: nn.Module, factor: float, *_: Any) -> None:
             norm.num_batches_tracked.fill_(5000)
 
 
+@torch.no_grad()
+def _forget(model: nn.Module, factor: float, *_: Any) -> None:
+    """Recurrent weights that pass on so small a share of the state."""
+    for name, p in model.named_parameters():
+        if "weight_hh" in name:
+            p.mul_(factor)
+
+
 def _momentum(model: nn.Module, setting: tuple[float | None, int], *_: Any) -> None:
     """Momentum of the first batch norms."""
     for norm in _norms(model)[: setting[1]]:
@@ -148,6 +156,7 @@ INITIAL: dict[str, Callable[..., None]] = {
     "pin": _pin,
     "rest_at": _rest_at,
     "stale": _stale,
+    "forget": _forget,
     "momentum": _momentum,
     "fresh": _fresh,
 }

@@ -1,92 +1,17 @@
-"""The data: text as ids, pictures and numbers, each split into a training and a validation part.
-
-Held out from tuning: `shakespeare`, `gratings` and `friedman`.
-"""
+"""The corpora by name: those of the tuned part are made here, those held out in `corpora_held_out`."""
 
 import functools
+import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
+from benchmarks.doctor import corpora_held_out
+from benchmarks.doctor.sources import Corpus, from_text, ids, markov, numbers, pictures
 from torch import Tensor
 
 from moreish.corpus import bundled_names
-
-CONTEXT = 8
-NUM_VALIDATION = 1024
-Layout = Literal["windows", "sequences", "pictures", "numbers"]
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """One source of examples.
-
-    Attributes:
-        num_symbols: of text, or classes of pictures; 1 for numbers.
-        draw: layout, number of examples, which part ("train" or "validation"), place of the label after the last input
-            (1 is the next symbol) and seed → inputs and targets.
-    """
-
-    name: str
-    num_symbols: int
-    draw: Callable[[Layout, int, str, int, int], tuple[Tensor, Tensor]]
-
-
-def _from_text(name: str, ids: Tensor) -> Corpus:
-    cut = len(ids) * 9 // 10
-    parts = {"train": ids[:cut], "validation": ids[cut:]}
-
-    def draw(layout: Layout, n: int, part: str, offset: int, seed: int) -> tuple[Tensor, Tensor]:
-        stream, margin = parts[part], 6
-        generator = torch.Generator().manual_seed(seed)
-        room = len(stream) - CONTEXT - margin
-        if layout == "windows":  # as they are made from running text: one after the other
-            start = int(torch.randint(margin, room - n, (), generator=generator))
-            starts = torch.arange(start, start + n)
-        else:
-            starts = margin + torch.randperm(room - margin, generator=generator)[:n]
-        rows = starts[:, None] + torch.arange(CONTEXT)
-        inputs, targets = stream[rows], stream[rows + offset]
-        return inputs, targets if layout == "sequences" else targets[:, -1].clone()
-
-    return Corpus(name, int(ids.max()) + 1, draw)
-
-
-def _ids(text: str) -> Tensor:
-    symbols = {symbol: number for number, symbol in enumerate(sorted(set(text)))}
-    return torch.tensor([symbols[symbol] for symbol in text])
-
-
-def _markov(num_symbols: int, memory: int, seed: int, length: int = 60_000) -> Tensor:
-    """Half of the symbols follow from the one before, half are a function of the one `memory` places back."""
-    generator = torch.Generator().manual_seed(seed)
-    weights = torch.rand(num_symbols, num_symbols, generator=generator) ** 10
-    cumulative = (weights / weights.sum(1, keepdim=True)).cumsum(1).tolist()
-    other = torch.randperm(num_symbols, generator=generator).tolist()
-    uniform = torch.rand(length, 2, generator=generator).tolist()
-    ids = [0] * memory
-    for choice, u in uniform:
-        if choice < 0.5:
-            ids.append(other[ids[-memory]])
-        else:
-            row = cumulative[ids[-1]]
-            ids.append(next((symbol for symbol, bound in enumerate(row) if u < bound), num_symbols - 1))
-    return torch.tensor(ids)
-
-
-def _pictures(name: str, paint: Callable[[Tensor, Tensor], Tensor], weights: Tensor, spread: float) -> Corpus:
-    """Painted classes, under noise of so large a standard deviation."""
-
-    def draw(_: Layout, n: int, part: str, __: int, seed: int) -> tuple[Tensor, Tensor]:
-        generator = torch.Generator().manual_seed(2 * seed + (part == "validation"))
-        labels = torch.multinomial(weights, n, replacement=True, generator=generator)
-        noise = torch.randn(n, 1, 12, 12, generator=generator)
-        return paint(labels, torch.rand(n, generator=generator)) + noise * spread, labels
-
-    return Corpus(name, len(weights), draw)
 
 
 def _bars(labels: Tensor, _: Tensor) -> Tensor:
@@ -102,16 +27,6 @@ def _gratings(labels: Tensor, phases: Tensor) -> Tensor:
     return torch.sin(along * 1.4 + 2 * torch.pi * phases[:, None, None])[:, None]
 
 
-def _numbers(name: str, function: Callable[[Tensor], Tensor]) -> Corpus:
-    def draw(_: Layout, n: int, part: str, __: int, seed: int) -> tuple[Tensor, Tensor]:
-        generator = torch.Generator().manual_seed(2 * seed + (part == "validation"))
-        inputs = torch.rand(n, 10, generator=generator) * 2 - 1
-        noise = torch.randn(n, generator=generator) * 0.1
-        return inputs * 3**0.5, (function(inputs) + noise)[:, None]
-
-    return Corpus(name, 1, draw)
-
-
 def _waves(x: Tensor) -> Tensor:
     return torch.sin(2 * x[:, 0]) + x[:, 1] * x[:, 2] + 0.5 * x[:, 3]
 
@@ -124,33 +39,42 @@ def _friedman(x: Tensor) -> Tensor:
 
 
 def _names() -> Corpus:
-    return _from_text("names", _ids("." + ".".join(bundled_names().read_text("utf-8").split()) + "."))
+    return from_text("names", ids("." + ".".join(bundled_names().read_text("utf-8").split()) + "."))
 
 
-def _shakespeare() -> Corpus:
-    """Tiny Shakespeare from the directory MOREISH_DATA; without it, the documents of this repository."""
+@functools.cache
+def running_text() -> tuple[str, str]:
+    """What it is and the text itself: Tiny Shakespeare where MOREISH_DATA has it, else this repository's documents."""
     directory = os.environ.get("MOREISH_DATA")
     path = Path(directory or "") / "tinyshakespeare.txt"
     if directory and path.exists():
-        return _from_text("shakespeare", _ids(path.read_text("utf-8")[:200_000]))
+        return "Tiny Shakespeare", path.read_text("utf-8")[:200_000]
     documents = sorted(Path(__file__).parents[2].glob("docs/*.md"))
     text = "".join(document.read_text("utf-8") for document in documents)
-    return _from_text("shakespeare", _ids(text.encode("ascii", "ignore").decode()))
+    return "docs/*.md in the place of Tiny Shakespeare", text.encode("ascii", "ignore").decode()
+
+
+@functools.cache
+def text_in_words() -> str:
+    """Which running text the networks read, and the beginning of its hash."""
+    name, text = running_text()
+    return f"{name}, {len(text):,} characters, SHA-256 {hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 _MAKERS: dict[str, Callable[[], Corpus]] = {
     "names": _names,
-    "markov": lambda: _from_text("markov", _markov(27, 4, seed=0)),
-    "binary": lambda: _from_text("binary", _markov(2, 5, seed=1)),
-    "bigrams": lambda: _from_text("bigrams", _markov(20, 1, seed=2)),
-    "bars": lambda: _pictures("bars", _bars, torch.ones(6), 2.5),
-    "uneven bars": lambda: _pictures("uneven bars", _bars, torch.tensor([20.0, 1, 1, 1, 1, 1]), 1.5),
-    "waves": lambda: _numbers("waves", _waves),
-    "shakespeare": _shakespeare,
-    "gratings": lambda: _pictures("gratings", _gratings, torch.ones(8), 1.5),
-    "friedman": lambda: _numbers("friedman", _friedman),
+    "markov": lambda: from_text("markov", markov(27, 4, seed=0)),
+    "binary": lambda: from_text("binary", markov(2, 5, seed=1)),
+    "bigrams": lambda: from_text("bigrams", markov(20, 1, seed=2)),
+    "bars": lambda: pictures("bars", _bars, torch.ones(6), 2.5),
+    "uneven bars": lambda: pictures("uneven bars", _bars, torch.tensor([20.0, 1, 1, 1, 1, 1]), 1.5),
+    "waves": lambda: numbers("waves", _waves),
+    "shakespeare": lambda: from_text("shakespeare", ids(running_text()[1])),
+    "gratings": lambda: pictures("gratings", _gratings, torch.ones(8), 1.5),
+    "friedman": lambda: numbers("friedman", _friedman),
+    **corpora_held_out.MAKERS,
 }
-HELD_OUT = ("shakespeare", "gratings", "friedman")
+HELD_OUT = tuple(corpora_held_out.MAKERS)
 
 
 @functools.cache

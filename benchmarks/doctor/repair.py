@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 from benchmarks.doctor import store
-from benchmarks.doctor.faults import Case, is_harmful
+from benchmarks.doctor.faults import Case, has_effect
 from benchmarks.doctor.record import carry_out
 from benchmarks.doctor.remedies import REMEDIES, remedied
 from benchmarks.doctor.setting import Setting
@@ -17,9 +17,9 @@ RESTORED = 0.8
 
 
 def is_repairable(case: Case, verdicts: dict[str, Verdict]) -> bool:
-    """Whether there is a loss to be won back: the fault cost more than the margin, guessing being the worst."""
+    """Whether there is a loss to be won back: the fault had an effect, guessing being the worst."""
     run_, twin = verdicts[case.setting.key], verdicts[case.twin.key]
-    return is_harmful(case.setting, run_.bounded, twin.bounded)
+    return has_effect(case.setting, run_.bounded, twin.bounded)
 
 
 def chosen(case: Case, verdicts: dict[str, Verdict]) -> tuple[Setting, ...]:

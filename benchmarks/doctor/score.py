@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 from benchmarks.doctor import store
-from benchmarks.doctor.faults import NUM_SEEDS, Case, cases, is_harmful
+from benchmarks.doctor.faults import NUM_SEEDS, Case, cases, has_effect, is_harmful
 from benchmarks.doctor.healthy import NUM_NULL, HealthyCase, hard_cases, null_cases
 from benchmarks.doctor.intervals import share
 from benchmarks.doctor.repair import by_lot, chosen, is_repairable, is_restored, losses
@@ -21,6 +21,8 @@ def score(directory: Path = store.DIRECTORY, details: bool = True) -> None:
     hard = [case for case in hard_cases() if case.setting.key in verdicts]
     null = [case for case in null_cases(NUM_NULL) if case.setting.key in verdicts]
     repaired = losses(directory, verdicts)
+    for text, count in Counter(verdict.text for verdict in verdicts.values()).items():
+        print(f"Running text of {count:,} records: {text}")
     for name, is_held_out in (("tuned", False), ("held out", True)):
         table(
             name,
@@ -45,12 +47,19 @@ def is_kept(case: Case, verdicts: dict[str, Verdict]) -> bool:
     )
 
 
+def is_too_mild(case: Case, verdicts: dict[str, Verdict]) -> bool:
+    """Whether the fault had an effect, but too small a one to count."""
+    loss, twin_loss = verdicts[case.setting.key].loss, verdicts[case.twin.key].loss
+    return has_effect(case.setting, loss, twin_loss) and not is_kept(case, verdicts)
+
+
 def table(
     name: str, every: list[Case], hard: list[HealthyCase], null: list[HealthyCase],
     verdicts: dict[str, Verdict], repaired: dict[str, float],
 ) -> None:  # fmt: skip
     """One part's figures."""
     kept = [case for case in every if is_kept(case, verdicts)]
+    mild = [case for case in every if is_too_mild(case, verdicts)]
     twins = list({case.twin.key for case in every})
     detected = sum(verdicts[case.setting.key].first is not None for case in kept)
     right = sum(verdicts[case.setting.key].first in case.fault.expected for case in kept)
@@ -70,6 +79,7 @@ def table(
         ("detection, precision", detected, detected + false + twin_alarms),
         ("right cause named first", right, len(kept)),
         ("right cause named at all", among, len(kept)),
+        ("too mild to count: found", sum(verdicts[case.setting.key].first is not None for case in mild), len(mild)),
         ("alarms in hard healthy trainings", false, len(hard)),
         ("alarms in healthy twins", twin_alarms, len(twins)),
         ("alarms in null trainings", sum(verdicts[case.setting.key].first is not None for case in null), len(null)),

@@ -115,6 +115,6 @@ def healthy(architecture: str, seed: int = 0, **changes: Any) -> Setting:
     base = Setting(architecture, spec.corpus, seed, optimizer=spec.optimizer, learning_rate=spec.learning_rate)
     if spec.layout == "windows":  # one prediction an example instead of eight
         base = base.having(batch=64, num_train=12288)
-    if spec.layout == "sequences":  # eight predictions an example instead of one
+    if spec.layout in ("sequences", "tags"):  # eight predictions an example instead of one
         base = base.having(batch=16, num_train=3072, examined=128)
     return base.having(**changes)

@@ -10,7 +10,10 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.doctor.corpora import running_text, text_in_words
 from benchmarks.doctor.training import Outcome
+
+from moreish.corpus import bundled_names
 
 DIRECTORY = Path(__file__).parent / "evidence"
 NUM_SHARDS = 8
@@ -18,14 +21,15 @@ _ROOT = Path(__file__).parents[2]
 _MEASURES = (
     *("src/moreish/doctor/evidence.py", "src/moreish/doctor/examine.py", "src/moreish/doctor/watch.py"),
     *("src/moreish/doctor/restore.py", "src/moreish/doctor/subject.py", "src/moreish/doctor/probes/*.py"),
-    *(f"benchmarks/doctor/{name}.py" for name in ("alterations", "architectures", "corpora", "training")),
+    *(f"benchmarks/doctor/{name}.py" for name in ("alterations", "architectures", "setting", "sources", "training")),
+    *("benchmarks/doctor/networks*.py", "benchmarks/doctor/corpora*.py"),
 )
 
 
 @functools.cache
 def version() -> str:
-    """Eight characters that change with whatever measures; records of another version are made again."""
-    digest = hashlib.sha256()
+    """Eight characters that change with whatever measures and with the text; other records are made again."""
+    digest = hashlib.sha256(running_text()[1].encode() + bundled_names().read_bytes())
     for pattern in _MEASURES:
         for path in sorted(_ROOT.glob(pattern)):
             digest.update(path.read_bytes())
@@ -44,6 +48,7 @@ def to_line(key: str, outcome: Outcome) -> bytes:
         evidence = json.dumps(json.loads(outcome.evidence.to_json(), parse_float=_six_digits))
     loss = outcome.loss if math.isfinite(outcome.loss) else None
     head = {"key": key, "version": version(), "loss": loss, "chance": outcome.chance, "error": outcome.error}
+    head["text"] = text_in_words()
     return gzip.compress(f"{json.dumps(head)}\n{evidence}\n".encode(), 6)
 
 

@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from benchmarks.doctor.alterations import INITIAL, WIRING, parameters_of
 from benchmarks.doctor.architectures import ARCHITECTURES
-from benchmarks.doctor.corpora import NUM_VALIDATION, corpus
+from benchmarks.doctor.corpora import corpus
 from benchmarks.doctor.setting import Setting
+from benchmarks.doctor.sources import NUM_VALIDATION
 from torch import Tensor, nn
 
 from moreish import MoreishError
@@ -25,8 +26,8 @@ class Outcome:
     """What became of a training.
 
     Attributes:
-        loss: on validation as it should be: whole labels, unseen examples, evaluation mode, cross-entropy of the last
-            position in nats, or mean squared error.
+        loss: on validation as it should be: whole labels, unseen examples, evaluation mode, cross-entropy in
+            nats (of running text at the last position), or mean squared error.
         chance: what the best constant guess costs on the same examples.
         evidence: from before and during training; None where the doctor was not asked.
         error: what the doctor said where it refused.
@@ -172,7 +173,7 @@ def run(setting: Setting, *, watched: bool = True) -> Outcome:
     model = make_model(setting, data)
     optimizer, scheduler = make_optimizer(setting, model)
     loss_fn = LOSSES[setting.loss]
-    chance = _chance(data)
+    chance = _chance(setting, data)
     if not watched:
         _train(setting, data, model, optimizer, scheduler, None)
         return Outcome(honest_loss(setting, model, data), chance)
@@ -232,15 +233,15 @@ def honest_loss(setting: Setting, model: nn.Module, data: Data) -> float:
     else:
         if ("activate_output", "softmax") in setting.wiring or ("activate_output", "sigmoid") in setting.wiring:
             out = (out.clamp_min(1e-9)).log()
-        if out.ndim == 3:  # at the last position, where no later input can help
+        if ARCHITECTURES[setting.architecture].layout == "sequences":  # where no later input can help
             out, y = out[:, -1], y[:, -1]
-        loss = float(F.cross_entropy(out, y))
+        loss = float(_mean(out, y))
     return loss if loss < WORST else WORST
 
 
-def _chance(data: Data) -> float:
+def _chance(setting: Setting, data: Data) -> float:
     """Entropy of the labels alone, nats, or their variance."""
-    y = data.honest[1] if data.honest[1].is_floating_point() else data.honest[1].reshape(len(data.honest[1]), -1)[:, -1]
+    y = data.honest[1][:, -1] if ARCHITECTURES[setting.architecture].layout == "sequences" else data.honest[1].flatten()
     if y.is_floating_point():
         return float(y.var(correction=0))
     shares = torch.bincount(y).double() / len(y)

@@ -22,6 +22,7 @@ class Verdict:
         loss: honest loss at the end; infinite where it was no number.
         chance: what guessing costs.
         error: what the doctor said where it refused or fell over.
+        text: the running text that this record's version read.
     """
 
     names: tuple[str, ...]
@@ -30,6 +31,7 @@ class Verdict:
     loss: float
     chance: float
     error: str | None
+    text: str
 
     @property
     def first(self) -> str | None:
@@ -60,10 +62,10 @@ def _verdict(line: bytes) -> Verdict:
     run = json.loads(head)
     loss = float("inf") if run["loss"] is None else run["loss"]
     if not evidence:
-        return Verdict((), (), "", loss, run["chance"], run["error"])
+        return Verdict((), (), "", loss, run["chance"], run["error"], run.get("text", "not told"))
     report = judge(Evidence.from_json(evidence))
     names = tuple(dict.fromkeys(report.names))
     explained = tuple(dict.fromkeys(finding.name for finding in report.explained))
     first = report.findings[0] if report.findings else None
     words = "" if first is None else f"{first.layer or 'model'}, step {first.step}: {first.evidence}"
-    return Verdict(names, explained, words, loss, run["chance"], run["error"])
+    return Verdict(names, explained, words, loss, run["chance"], run["error"], run.get("text", "not told"))

@@ -1,17 +1,23 @@
 """The benchmark of the doctor works from end to end: a fault and a healthy training are recorded, judged and mended."""
 
+import re
 from pathlib import Path
 
 import pytest
-from benchmarks.doctor import store
+import torch
+from benchmarks.doctor import corpora, store
 from benchmarks.doctor.alterations import INITIAL, WIRING
-from benchmarks.doctor.faults import FAULTS, Case, cases, is_harmful
+from benchmarks.doctor.architectures import ARCHITECTURES, HELD_OUT
+from benchmarks.doctor.corpora_held_out import sums, tags_of_neighbours
+from benchmarks.doctor.faults import EFFECT_NATS, EFFECT_SHARE, FAULTS, Case, cases, has_effect, is_harmful
 from benchmarks.doctor.healthy import HARD, hard_cases
 from benchmarks.doctor.intervals import clopper_pearson
 from benchmarks.doctor.record import record
 from benchmarks.doctor.remedies import remedied
 from benchmarks.doctor.repair import by_lot, chosen, is_repairable, is_restored, losses, repair
+from benchmarks.doctor.score import score
 from benchmarks.doctor.setting import healthy
+from benchmarks.doctor.training import make_data, make_model, run
 from benchmarks.doctor.verdicts import judge_all
 
 from moreish.doctor.checks import ALL_CHECKS
@@ -57,9 +63,96 @@ def test_the_catalogue_holds_what_is_promised() -> None:
     assert len({case.setting.architecture for case in every}) >= 4
     assert {case.setting.is_held_out for case in every} == {True, False}
     assert len(list(hard_cases())) >= 150
+    assert len({case.fault.name for case in every if case.setting.is_held_out}) >= 40
+    assert sum(case.setting.is_held_out for case in hard_cases()) >= 60
     for setting in (*(case.setting for case in every), *HARD.values()):
         assert {name for name, _ in setting.initial} <= INITIAL.keys()
         assert {name for name, _ in setting.wiring} <= WIRING.keys()
+
+
+def test_networks_and_data_of_the_two_parts_are_never_mixed() -> None:
+    tuned = {spec.corpus for name, spec in ARCHITECTURES.items() if name not in HELD_OUT}
+    assert tuned.isdisjoint(corpora.HELD_OUT)
+    assert all(ARCHITECTURES[name].corpus in corpora.HELD_OUT for name in HELD_OUT)
+    assert len({ARCHITECTURES[name].corpus for name in HELD_OUT}) == len(HELD_OUT)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_network_answers_its_own_data_and_the_seed_says_all(name: str) -> None:
+    setting = healthy(name, 3, num_train=80)
+    data = make_data(setting)
+    (x, y), again = data.train, make_data(setting).train
+    torch.testing.assert_close((x, y), again, rtol=0, atol=0)
+    out = make_model(setting, data)(x)
+    if y.is_floating_point():
+        assert out.shape == y.shape
+    else:
+        assert out.shape[:-1] == y.shape
+        assert y.min() >= 0
+        assert y.max() < out.shape[-1]
+    assert not torch.equal(x, make_data(setting.having(seed=4)).train[0])
+
+
+@pytest.mark.slow
+def test_every_fault_can_be_planted_wherever_it_is_said_to_make_sense() -> None:
+    for case in cases(1):
+        short = case.setting.having(steps=2, num_train=max(case.setting.batch, 64))
+        assert run(short, watched=False).chance > 0
+
+
+def test_the_sums_are_right() -> None:
+    text = "".join("+0123456789;="[index] for index in sums().tolist())
+    found = re.findall(r"(?:^|;)(\d+)\+(\d+)=(\d+)(?=;)", text)
+    assert len(found) > 5000
+    assert all(int(a) + int(b) == int(c) for a, b, c in found)
+
+
+def test_a_tag_is_told_by_both_neighbours_and_by_neither_alone() -> None:
+    x, y = tags_of_neighbours().draw("tags", 4096, "train", 1, 0)
+    here = y[:, 1:-1].flatten()
+
+    def share_right(*keys: torch.Tensor) -> float:
+        table: dict[tuple[int, ...], list[int]] = {}
+        for *key, tag in zip(*(k.flatten().tolist() for k in keys), here.tolist(), strict=True):
+            table.setdefault(tuple(key), []).append(tag)
+        return sum(max(tags.count(tag) for tag in set(tags)) for tags in table.values()) / len(here)
+
+    before, itself, after = x[:, :-2], x[:, 1:-1], x[:, 2:]
+    assert share_right(before, after) > 0.93
+    assert share_right(before, itself) < 0.8
+    assert share_right(itself, after) < 0.8
+
+
+@pytest.mark.parametrize(("name", "twin", "effect"), [("mlp", 2.0, EFFECT_NATS), ("tanhnet", 0.5, 0.5 * EFFECT_SHARE)])
+def test_harm_is_twice_an_effect_and_what_lies_between_is_mild(name: str, twin: float, effect: float) -> None:
+    for factor, is_kept, is_between in (
+        (0.9, False, False),
+        (1.1, False, True),
+        (1.9, False, True),
+        (2.1, True, False),
+    ):
+        loss = twin + factor * effect
+        assert is_harmful(healthy(name), loss, twin) == is_kept
+        assert has_effect(healthy(name), loss, twin) == (is_kept or is_between)
+
+
+def test_another_text_is_another_version_and_the_figures_say_which_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caches = (corpora.running_text, corpora.text_in_words, store.version)
+    versions = []
+    for text in ("To be, or not to be. " * 50, "All the world's a stage. " * 50):
+        (tmp_path / "tinyshakespeare.txt").write_text(text)
+        monkeypatch.setenv("MOREISH_DATA", str(tmp_path))
+        for function in caches:
+            function.cache_clear()
+        versions.append(store.version())
+    record([healthy("regressor", steps=5, num_train=64, examined=32)], tmp_path / "evidence", processes=1)
+    score(tmp_path / "evidence", details=False)
+    for function in caches:
+        function.cache_clear()
+    assert versions[0] != versions[1]
+    assert "Running text of 1 records: Tiny Shakespeare, 1,250 characters, SHA-256" in capsys.readouterr().out
 
 
 def test_a_planted_fault_is_mended_by_the_remedy_of_its_finding() -> None:

@@ -129,7 +129,7 @@ def test_the_reference_is_what_a_plain_loop_counts() -> None:
                 k: sum(math.log(chance(fitted, share[y], x, y, [*ks, k], without=1)) for x, y in fitted)
                 for k in (1.0, 3.0, 10.0, 30.0, 100.0, 1e9)
             }
-            ks.append(max(scores, key=lambda k: scores[k]))  # noqa: B023
+            ks.append(max(scores, key=lambda k: scores[k]))
         for place, row in enumerate(rows.tolist()):
             if row % 2 == half:
                 context, label = tuple(inputs[row].tolist()), int(targets[row])
