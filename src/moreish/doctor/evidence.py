@@ -362,6 +362,8 @@ class History:
         minibatches: labels of some minibatches: each of the first eight, then at steps that grow by a fourth.
         scales: step, and factor between the gradient that arrived and the one that was used; noted at the steps of
             `minibatches` where the first look saw such a factor.
+        optimizer_steps: how often the optimiser stepped; None without `with`.
+        has_moved: whether any parameter is another than at the beginning; None without `with`.
     """
 
     losses: tuple[float, ...]
@@ -376,6 +378,8 @@ class History:
     noisy_modules: tuple[str, ...] = ()
     minibatches: tuple[Minibatch, ...] = ()
     scales: tuple[tuple[int, float], ...] = ()
+    optimizer_steps: int | None = None
+    has_moved: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from moreish.doctor.subject import LossFunction, Subject, check_model, first_ten
 from moreish.errors import InputError
 
 _FIRST, _GROWTH = 50, 2
+_END = 1.2  # steps over those of the last look, from which the end is a look of its own
 _MAX_EXAMPLES = 256  # of train and of validation that a look evaluates
 _CLIPPED = 0.99  # of a gradient's length
 _PENDING = 1024  # losses on an accelerator that are fetched together
@@ -111,9 +112,11 @@ class Doctor:
         self._passes: Passes = Passes(model, optimizer)
         self._pass_hooks: ExitStack | None = None
         self._is_over: bool = False
+        self._sums: list[float] | None = None
         self._scheduler_steps: int | None = None
 
     def __enter__(self) -> "Doctor":
+        self._sums = self._parameter_sums()
         self._pass_hooks = self._passes.hooks()
         return self
 
@@ -123,6 +126,8 @@ class Doctor:
         self._step_hooks.close()
         self._gradient_hooks.close()
         self._probe = self._gradient_probe = None
+        if kind is None and self._looks and self._number >= _END * self._looks[-1].step:
+            self._looks.append(self._last_look())
         if self._pass_hooks is not None:
             self._pass_hooks.close()
         self._is_over = True
@@ -161,11 +166,15 @@ class Doctor:
         if self._probe is not None:
             probe, self._probe = self._probe, None
             self._step_hooks.close()
-            self._looks.append(self._look(probe))
-            self._next = max(_FIRST, number * _GROWTH)
+            if probe.num_steps == 0 and self._passes.num_steps > 0:
+                self._next = number + 1  # gradients are being accumulated: the step is still to come
+            else:
+                self._looks.append(self._look(probe))
+                self._next = max(_FIRST, number * _GROWTH)
         if number + 1 == self._next:
             num_examples = 1 if inputs is None else first_tensor(inputs).shape[0]
-            self._probe = StepProbe(self._model, self._optimizer)
+            is_new = self._pass_hooks is None or self._passes.num_steps >= number
+            self._probe = StepProbe(self._model, self._optimizer, follows_step=is_new)
             self._norms = {}
             self._step_hooks.enter_context(self._probe.hooks())
             self._step_hooks.enter_context(norms_noted(self._model, self._norms, training_only=True))
@@ -175,6 +184,11 @@ class Doctor:
             self._gradient_hooks.enter_context(self._gradient_probe.hooks())
         upcoming = self._next - 1, self._next, self._next_labels - 1, self._next_labels
         self._next_event = min(event for event in upcoming if event > number)
+
+    @torch.no_grad()
+    def _parameter_sums(self) -> list[float]:
+        sums = [p.sum(dtype=torch.float64) for p in self._model.parameters()]
+        return torch.stack(sums).tolist()
 
     def _fetch(self) -> None:
         if self._pending:
@@ -214,6 +228,12 @@ class Doctor:
             in_training_mode=self._model.training,
         )
         return replace(look, rates=self._branched(look))
+
+    def _last_look(self) -> Look:
+        """What the loop leaves behind, on the same examples as at other looks."""
+        self._rates.append((self._number, float(self._optimizer.param_groups[0]["lr"])))
+        train, validation = self._evaluate("train"), self._evaluate("validation")
+        return Look(self._number, train_losses=train, validation_losses=validation)
 
     def _evaluate(self, name: str) -> tuple[float, ...] | None:
         """The loss of each example of a pair, in evaluation mode."""
@@ -287,6 +307,8 @@ class Doctor:
             noisy_modules=self._passes.noisy,
             minibatches=tuple(self._minibatches),
             scales=tuple(self._scales),
+            optimizer_steps=self._passes.num_steps if is_seen else None,
+            has_moved=None if self._sums is None else self._sums != self._parameter_sums(),
         )
         missing = dict.fromkeys(("parameters", "coupling", "memory"), _BEFORE_ONLY)
         missing |= {

@@ -25,7 +25,18 @@ def not_cleared(evidence: Evidence, level: Level) -> Verdict:
 
 
 def never_moves(evidence: Evidence, level: Level) -> Verdict:
-    """Parameters that no step looked at has changed."""
+    """Parameters that no step looked at has changed; or all, since no step was ever made."""
+    history = evidence.history
+    if history is not None and history.optimizer_steps == 0 and history.has_moved is False and len(history.losses) > 1:
+        return [
+            Finding(
+                "never-moves", "critical", None, len(history.losses),
+                Measurement("steps of the optimiser", 0, len(history.losses)),
+                f"In {len(history.losses):,} steps of the loop the optimiser never made one, and no parameter changed.",
+                "Call optimizer.step() after loss.backward(), on the optimiser that holds this model's parameters.",
+                "PyTorch documentation, torch.optim: taking an optimization step",
+            )
+        ]  # fmt: skip
     looks = [look for look in evidence.looks if look.updates]
     if len(looks) < 2:
         return NotExamined("never-moves", "under two steps were looked at")
@@ -73,6 +84,6 @@ def evaluation_mode(evidence: Evidence, level: Level) -> Verdict:
 
 CHECKS = (
     Check("gradients-not-cleared", ("updates",), not_cleared, tests=False),
-    Check("never-moves", ("updates",), never_moves, tests=False),
+    Check("never-moves", (), never_moves, tests=False),
     Check("trained-in-eval-mode", ("in_training_mode",), evaluation_mode, tests=False),
 )

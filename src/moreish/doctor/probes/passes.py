@@ -27,6 +27,7 @@ class Passes:
         num_in_training_mode: passes without gradients in training mode; counted where the mode makes a difference.
         num_in_evaluation_mode: the same in evaluation mode.
         noisy: names of modules that act otherwise in training than in evaluation.
+        num_steps: how often the optimiser stepped.
         has_caught: whether a gradient that is not finite waits to be explained.
         not_finite: where it came from; None as long as there was none.
     """
@@ -34,6 +35,7 @@ class Passes:
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         self.num_in_training_mode: int = 0
         self.num_in_evaluation_mode: int = 0
+        self.num_steps: int = 0
         self.noisy: tuple[str, ...] = _noisy_modules(model)
         self.not_finite: NotFinite | None = None
         self._model = model
@@ -51,8 +53,7 @@ class Passes:
         stack = ExitStack()
         if self.noisy:
             stack.callback(self._model.register_forward_pre_hook(self._enters).remove)
-        if self._sentinel is not None:
-            stack.callback(self._optimizer.register_step_pre_hook(self._steps).remove)
+        stack.callback(self._optimizer.register_step_pre_hook(self._steps).remove)
         return stack
 
     @contextmanager
@@ -73,6 +74,8 @@ class Passes:
             self.num_in_evaluation_mode += 1
 
     def _steps(self, *_: object) -> None:
+        if not self._is_away:
+            self.num_steps += 1
         gradient = self._sentinel.grad if self._sentinel is not None else None
         if gradient is None or math.isfinite(gradient.sum().item()):
             return

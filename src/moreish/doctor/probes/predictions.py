@@ -60,17 +60,41 @@ def layout(output: Any, subject: Subject) -> Predictions | None:
 
 
 def per_example_losses(output: Any, subject: Subject) -> Tensor | None:
-    """The loss of each example, (n,): cross-entropy of classes, squared error of numbers; None where it is neither."""
+    """The loss of each example, (n,): cross-entropy of classes; of numbers what `loss_fn` gives, None where unclear."""
     predictions = layout(output, subject)
     if predictions is not None:
         return predictions.losses()
-    outputs, targets = first_float(output), subject.targets
-    n = subject.num_examples
-    if outputs is None or not isinstance(targets, Tensor) or not targets.is_floating_point():
+    targets, n = subject.targets, subject.num_examples
+    if not isinstance(output, Tensor) or not isinstance(targets, Tensor) or not targets.is_floating_point():
         return None
-    if outputs.shape != targets.shape or outputs.shape[0] != n:
+    if len(output) != n or not targets.ndim or len(targets) != n:
         return None
-    return (outputs - targets).square().reshape(n, -1).mean(1)
+    with torch.no_grad():
+        value = float(subject.loss(output))
+        if output.shape == targets.shape:
+            for formula in (_squares, _likelihoods, _distances):
+                losses = formula(output, targets).reshape(n, -1).mean(1)
+                if _is_close(value, float(losses.mean())) or _is_close(value, float(losses.sum()) * targets[0].numel()):
+                    return losses
+        losses = torch.stack([subject.loss_fn(output[i : i + 1], targets[i : i + 1]) for i in range(n)])
+        is_apart = losses.ndim == 1 and (
+            _is_close(value, float(losses.mean())) or _is_close(value, float(losses.sum()))
+        )
+        return losses if is_apart else None
+
+
+def _squares(outputs: Tensor, targets: Tensor) -> Tensor:
+    return (outputs - targets).square()
+
+
+def _likelihoods(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Binary cross-entropy of logits; not a number where the targets are no chances."""
+    chances = torch.where((targets >= 0) & (targets <= 1), targets, torch.nan)
+    return F.binary_cross_entropy_with_logits(outputs, chances, reduction="none")
+
+
+def _distances(outputs: Tensor, targets: Tensor) -> Tensor:
+    return (outputs - targets).abs()
 
 
 def measure_loss(output: Any, subject: Subject) -> Loss:

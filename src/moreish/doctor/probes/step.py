@@ -19,10 +19,13 @@ class GradientProbe:
     Args:
         model: its parameters that require a gradient are looked at.
         optimizer: as it is stepped.
+        follows_step: whether the optimiser has used up what gradients there are; else they may be part of a sum that is
+            meant.
     """
 
-    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, *, follows_step: bool = True) -> None:
         self._optimizer = optimizer
+        self._follows_step = follows_step
         named = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.name = smallest(named, optimizer)
         self._parameter = None if self.name is None else named[self.name]
@@ -35,7 +38,8 @@ class GradientProbe:
         stack = ExitStack()
         p = self._parameter
         if p is not None:
-            self._earlier = None if p.grad is None or p.grad.is_sparse else _sample(p.grad).clone()
+            if self._follows_step and p.grad is not None and not p.grad.is_sparse:
+                self._earlier = _sample(p.grad).clone()
             stack.callback(p.register_hook(self._arrives).remove)
             stack.callback(self._optimizer.register_step_pre_hook(self._steps).remove)
         return stack
@@ -77,15 +81,19 @@ class StepProbe:
     Args:
         model: its parameters that require a gradient are looked at.
         optimizer: as it is stepped.
+        follows_step: as in `GradientProbe`.
+
+    Attributes:
+        num_steps: how often the optimiser stepped.
     """
 
-    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, *, follows_step: bool = True) -> None:
         self._optimizer = optimizer
         self._named = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        self._gradient = GradientProbe(model, optimizer)
+        self._gradient = GradientProbe(model, optimizer, follows_step=follows_step)
         self._before: list[Tensor] = []
         self._sums: list[Tensor] = []
-        self._num_steps = 0
+        self.num_steps: int = 0
 
     def hooks(self) -> ExitStack:
         """Hooks for one step; closing the stack takes them away."""
@@ -95,8 +103,8 @@ class StepProbe:
 
     @torch.no_grad()
     def _steps(self, *_: object) -> None:
-        self._num_steps += 1
-        if self._num_steps > 1:
+        self.num_steps += 1
+        if self.num_steps > 1:
             return
         self._before = [_sample(p).clone() for p in self._named.values()]
         self._sums = [p.sum(dtype=torch.float64) for p in self._large()]
@@ -104,7 +112,7 @@ class StepProbe:
     @torch.no_grad()
     def updates(self) -> tuple[Update, ...] | None:
         """How far each parameter moved, and why; None where the optimiser did not step exactly once."""
-        if self._num_steps != 1 or not self._named:
+        if self.num_steps != 1 or not self._named:
             return None
         rows = [self._row(p, before) for p, before in zip(self._named.values(), self._before, strict=True)]
         large = self._sums + [p.sum(dtype=torch.float64) for p in self._large()]
