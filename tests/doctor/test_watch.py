@@ -10,6 +10,8 @@ from torch import Tensor, nn
 import moreish
 from doctor import networks as net
 from moreish.doctor import Evidence, Report, judge
+from moreish.doctor.probes.predictions import per_example_losses
+from moreish.doctor.subject import make_subject
 
 
 def trained(
@@ -190,3 +192,90 @@ def test_a_loss_that_grew_until_it_was_no_number_speaks_of_the_rate(rate: float,
             optimizer.step()
             doctor.step(loss, x)
     assert doctor.report().names[0] == expected
+
+
+def test_a_loop_that_never_steps_is_named() -> None:
+    torch.manual_seed(0)
+    model = net.MLP()
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
+    with moreish.Doctor(model, optimizer) as doctor:
+        for step in range(40):
+            inputs, targets = net.windows(32, seed=step)
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(inputs), targets)
+            loss.backward()
+            doctor.step(loss, inputs, targets)
+    report = doctor.report()
+    assert report.names == ("never-moves",)
+    assert "never made one" in report.findings[0].cause
+
+
+@pytest.mark.parametrize("share", [2, 3, 4])
+def test_accumulation_that_is_told_of_every_share_is_left_in_peace(share: int) -> None:
+    """`step` is called after each backward pass, and the optimiser steps after some of them."""
+    torch.manual_seed(0)
+    model = net.MLP()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with moreish.Doctor(model, optimizer) as doctor:
+        for step in range(240):
+            inputs, targets = net.windows(16, seed=step)
+            loss = F.cross_entropy(model(inputs), targets)
+            (loss / share).backward()
+            if (step + 1) % share == 0:
+                optimizer.step()
+                optimizer.zero_grad()
+            doctor.step(loss, inputs, targets)
+    report = doctor.report()
+    assert report.names == ()
+    assert "never-moves" in report.examined
+
+
+def test_the_end_of_a_training_is_a_look_of_its_own() -> None:
+    torch.manual_seed(0)
+    model = net.MLP()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    pairs = net.windows(512, seed=1), net.windows(256, seed=2)
+    with moreish.Doctor(model, optimizer, F.cross_entropy, *pairs) as doctor:
+        for step in range(150):
+            inputs, targets = net.windows(32, seed=step)
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(inputs), targets)
+            loss.backward()
+            optimizer.step()
+            doctor.step(loss, inputs, targets)
+    looks = doctor.evidence().looks
+    assert [look.step for look in looks] == [2, 50, 100, 150]
+    with torch.no_grad():
+        expected = F.cross_entropy(model(pairs[1][0]), pairs[1][1], reduction="none").tolist()
+    assert looks[-1].validation_losses == pytest.approx(expected, rel=1e-5)
+
+
+LOSSES: dict[str, Any] = {
+    "likelihood": F.binary_cross_entropy_with_logits,
+    "likelihood, summed": lambda out, y: F.binary_cross_entropy_with_logits(out, y, reduction="sum"),
+    "likelihood, weighted": nn.BCEWithLogitsLoss(pos_weight=torch.tensor(3.0)),
+    "squared error": F.mse_loss,
+    "distance": F.l1_loss,
+    "Huber's": nn.SmoothL1Loss(),
+    "margin": lambda out, y: F.relu(1 - out * (2 * y - 1)).mean(),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_of_examples_are_those_of_the_loss_that_was_given(name: str) -> None:
+    torch.manual_seed(0)
+    model = nn.Linear(4, 1)
+    x = 4 * torch.randn(64, 4)
+    y = (x[:, :1] > 0).float()
+    subject = make_subject(model, (x, y), LOSSES[name])
+    output = model(x).detach()
+    losses = per_example_losses(output, subject)
+    assert losses is not None
+    expected = torch.stack([LOSSES[name](output[i : i + 1], y[i : i + 1]) for i in range(64)])
+    torch.testing.assert_close(losses, expected)
+
+
+def test_a_loss_that_does_not_come_apart_by_example_is_not_measured() -> None:
+    x = torch.randn(64, 4)
+    subject = make_subject(nn.Linear(4, 1), (x, x[:, :1]), lambda out, y: (out.mean() - y.mean()).square())
+    assert per_example_losses(subject.forward(), subject) is None
