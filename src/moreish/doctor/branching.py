@@ -15,6 +15,8 @@ THROWN = 0.15
 USUAL = 1e-3
 """The same in a training that gets on; a rate whose steps are smaller is not too high, one whose are larger not too
 low."""
+TINY = 3e-4
+"""The same where a rate may be too low though the loss falls."""
 LOWER, HIGHER = (0.1,), (1e3, 1e4)
 """Factors of the rate that are tried."""
 _STALL = 0.02  # relative fall of the loss below which it may be worth asking why
@@ -32,7 +34,8 @@ def what_to_try(
     if max((update.decay for update in (looks[-1] if looks else ())), default=0.0) > PULL:
         return (), (0.0,)
     largest = largest_move(looks)
-    if (largest is None or largest < THROWN) and not has_stalled(losses):
+    is_odd = largest is not None and (largest >= THROWN or largest < TINY)
+    if not is_odd and not has_stalled(losses):
         return None
     if largest is None:
         return (*LOWER, *HIGHER), ()

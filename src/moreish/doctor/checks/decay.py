@@ -6,10 +6,14 @@ from moreish.doctor.checks.fit import differences, mean, standings
 from moreish.doctor.checks.rate import branch_at, branched, level_of
 from moreish.doctor.evidence import Evidence, Look
 from moreish.doctor.finding import Finding, Measurement, NotExamined
-from moreish.doctor.significance import Level, mean_above
+from moreish.doctor.significance import Level, clearly_above, mean_above
 
 GAIN = 0.03
 """Loss that a branch without decay gains, relative to its level before."""
+STRONG = 1.0
+"""Pull that outweighs the gradient: then a third of that gain will do, if it is one beyond doubt."""
+GONE, CRUSHED = 0.01, 10.0
+"""Share of its first length from which a parameter is gone, and pull over gradient that has crushed it."""
 FELL = 0.5
 """Share of the first loss that is lost by a training that gets on; asked only where parameters shrink away."""
 SHRUNK = 0.2
@@ -28,6 +32,8 @@ def weight_decay(evidence: Evidence, level: Level) -> Verdict:
         least, gain = GAIN * level_of(evidence, mean(own.before)), differences(own.after, free.after)
         allowed = level.each(2, number)
         p = mean_above(gain, least)
+        if _pull(look) >= STRONG and mean(gain) >= least / 3:
+            p = min(p, clearly_above(gain, 0.0))
         if p < allowed:
             measured = Measurement(
                 f"loss after {rates.num_steps} steps with weight decay", mean(own.after), mean(free.after),
@@ -52,9 +58,22 @@ def weight_decay(evidence: Evidence, level: Level) -> Verdict:
             found.append(_finding(stand.look, measured, what))
     if evidence.reference is None or evidence.reference.is_squared_error:
         found += _decayed_away(evidence, level)
+    found += _gone(evidence)
     if not found and isinstance(stands, str) and not branched(evidence):
         return NotExamined("weight-decay", f"decay pulls hard, but whether it harms is not known: {stands}")
     return sorted(found, key=lambda finding: finding.step)
+
+
+def _gone(evidence: Evidence) -> list[Finding]:
+    """A parameter has shrunk to almost nothing under a pull that leaves the gradient no say: no network is left."""
+    for look in evidence.looks:
+        name, share = _shrunk(evidence, look)
+        if _pull(look) > CRUSHED and share < GONE:
+            measured = Measurement(f"length of {name} over its first", share, 1.0, GONE,
+                                   details={"pull over gradient": _pull(look)})  # fmt: skip
+            what = f"{name} has shrunk to {share:.1%} of its first length, and nothing holds it"
+            return [_finding(look, measured, what)]
+    return []
 
 
 def _decayed_away(evidence: Evidence, level: Level) -> list[Finding]:

@@ -6,7 +6,7 @@ from statistics import median
 from moreish.doctor.checks.check import Check, Verdict
 from moreish.doctor.evidence import Evidence, Look, Reference
 from moreish.doctor.finding import Finding, Measurement, NotExamined
-from moreish.doctor.significance import Level, mean_above, mean_above_multiple, mean_below
+from moreish.doctor.significance import Level, clearly_above, mean_above, mean_above_multiple, mean_below
 
 RISE = 0.05
 """Nats by which validation rises above its own best."""
@@ -71,8 +71,8 @@ def standings(evidence: Evidence) -> list[Standing] | str:
         behind = differences(look.train_losses, reference.losses)
         lacked = differences(first.train_losses, reference.losses)
         closed = differences(first.train_losses, look.train_losses)
-        rests = mean_below([c - CLOSED * lack for c, lack in zip(closed, lacked, strict=True)], 0.0)
-        p = max(mean_above(behind, BEHIND * reference.unit), rests)  # both have to hold
+        rests = clearly_above([CLOSED * lack - c for c, lack in zip(closed, lacked, strict=True)], 0.0)
+        p = max(clearly_above(behind, BEHIND * reference.unit), rests)  # both have to hold
         gained = differences(reference.marginal, look.train_losses)
         found.append(Standing(number, look, (first, second), behind, gained, p))
     return found

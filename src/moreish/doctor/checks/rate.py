@@ -1,14 +1,15 @@
 """The learning rate, tried out: a few steps from the same state on the same batches at this rate and others."""
 
 import math
+from itertools import pairwise
 from statistics import median
 
-from moreish.doctor.branching import THROWN, USUAL, largest_move
+from moreish.doctor.branching import THROWN, TINY, USUAL, largest_move
 from moreish.doctor.checks.check import Check, Verdict
 from moreish.doctor.checks.fit import differences, mean, standings
-from moreish.doctor.evidence import Branch, Evidence, Look, Rates, Update
+from moreish.doctor.evidence import Branch, Evidence, Look, Rates, Site, Update
 from moreish.doctor.finding import Finding, Measurement, NotExamined
-from moreish.doctor.significance import Level, mean_above
+from moreish.doctor.significance import Level, clearly_above, mean_above
 
 RISE = 0.10
 """Rise of the loss, relative to its level before, from which a rate is too high."""
@@ -25,6 +26,10 @@ FALLEN = 0.02
 """Relative fall of the loss since the first steps from which a training gets on."""
 REPLACED = 0.4
 """Step over parameters, both as lengths, from which one step all but replaces them."""
+IDLE = 0.4
+"""Share of the units of a layer that are dead or stuck after such a step, from which it was too large."""
+ROSE = 0.2
+"""Rise of the loss of the same training examples above its best, relative to its level, that is not made good soon."""
 GAINED, GAINED_LITTLE = 0.05, 0.01
 """What a tenth of the rate must gain, relative to the level before: where parameters are thrown about; and where they
 are replaced. Elsewhere a few percent are what annealing gains at any rate."""
@@ -52,7 +57,7 @@ def level_of(evidence: Evidence, before: float) -> float:
 
 def rate_too_high(evidence: Evidence, level: Level) -> Verdict:
     """The steps raise the loss on held-out examples, where a tenth of the rate lowers it."""
-    found = _diverged(evidence) + _lost(evidence, level)
+    found = _diverged(evidence) + _destroyed(evidence) + _lost(evidence, level) + _rose(evidence, level)
     if not found and all(branch_at(rates, 0.1) is None for _, _, rates in branched(evidence)):
         return NotExamined("rate-too-high", evidence.missing.get("rates", "no branch at a lower rate was made"))
     for number, look, rates in branched(evidence):
@@ -61,7 +66,7 @@ def rate_too_high(evidence: Evidence, level: Level) -> Verdict:
             continue
         before = mean(own.before)
         scale = level_of(evidence, before)
-        allowed = level.each(3, number)
+        allowed = level.each(4, number)
         harm = [] if not own.is_finite else _capped(differences(own.after, own.before), CAP * scale)
         # Against the lower rate too: a loss that rises at any rate is not the rate's fault. A training that has jumped
         # about for long does not rise any more; then what the lower rate gains has to be larger.
@@ -117,11 +122,66 @@ def _thrown(evidence: Evidence, look: Look, gain: list[float], scale: float) -> 
     largest = largest_move(_updates(evidence, look.step)) or 0.0
     if largest < THROWN or mean(gain) < scale * (GAINED_LITTLE if largest >= REPLACED else GAINED):
         return 1.0
-    return mean_above(gain, 0.0)
+    return clearly_above(gain, 0.0)
 
 
 def _updates(evidence: Evidence, step: int) -> list[tuple[Update, ...]]:
     return [look.updates for look in evidence.looks if look.updates and look.step <= step]
+
+
+def _destroyed(evidence: Evidence) -> list[Finding]:
+    """The first steps all but replaced the parameters, and units are dead or stuck that were not before."""
+    before = {site.name: _idle(site) for look in evidence.looks if look.step == 0 for site in look.sites or ()}
+    for look in evidence.looks:
+        largest = largest_move(_updates(evidence, look.step)) or 0.0
+        lost = [site for site in look.sites or () if _idle(site) >= IDLE and before.get(site.name, 0.0) < IDLE / 2]
+        if look.step > 0 and largest >= REPLACED and lost:
+            site = max(lost, key=_idle)
+            return [
+                Finding(
+                    "rate-too-high", "critical", None, look.step,
+                    Measurement("length of a step over that of the parameters (median)", largest, USUAL,
+                                details={"layer": site.name, "units dead or stuck there": _idle(site)}),
+                    f"A step moved the parameters by {largest:.0%} of their length, and {_idle(site):.0%} of the units "
+                    f"of {site.name} are dead or stuck: the initialisation is gone.",
+                    "Divide the learning rate by ten, and again if need be, or warm it up; one step should move "
+                    "parameters by about a thousandth of their length.",
+                    "Karpathy, makemore lecture 3 (update to data ratio)",
+                )
+            ]  # fmt: skip
+    return []
+
+
+def _idle(site: Site) -> float:
+    """Share of the units of an activation that are dead or stuck."""
+    return (site.num_dead + site.num_stuck) / max(site.num_units, 1) if site.kind == "activation" else 0.0
+
+
+def _rose(evidence: Evidence, level: Level) -> list[Finding]:
+    """The loss of the same training examples rose far above its best, and was there at two looks in a row."""
+    looks = [look for look in evidence.looks if look.train_losses and look.step > 0]
+    found = []
+    for number, (look, last) in enumerate(pairwise(looks[1:]), 1):
+        best = min(looks[:number], key=lambda item: mean(item.train_losses))
+        least = ROSE * level_of(evidence, mean(best.train_losses))
+        allowed = level.each(4 * number, number)
+        rises = [differences(item.train_losses, best.train_losses) for item in (look, last)]
+        p = max(clearly_above(rise, least) for rise in rises)
+        if p < allowed and (largest_move(_updates(evidence, last.step)) or 0.0) >= USUAL:
+            found.append(
+                Finding(
+                    "rate-too-high", "critical", None, last.step,
+                    Measurement("loss of the same training examples", mean(last.train_losses), mean(best.train_losses),
+                                mean(best.train_losses) + least, p, allowed, len(rises[0]),
+                                {"best at step": best.step}),
+                    f"The loss of the same training examples was {mean(best.train_losses):.3g} at step {best.step:,}, "
+                    f"and {mean(look.train_losses):.3g} and {mean(last.train_losses):.3g} at steps {look.step:,} and "
+                    f"{last.step:,}: what was learned is lost again.",
+                    "Divide the learning rate by ten, and again if need be; or let it decay.",
+                    "Bengio 2012, arXiv:1206.5533, section 3.1.1 (the largest rate that does not diverge)",
+                )
+            )  # fmt: skip
+    return found
 
 
 def _capped(values: list[float], most: float) -> list[float]:
@@ -140,7 +200,7 @@ def _lost(evidence: Evidence, level: Level) -> list[Finding]:
     for stand in [] if isinstance(stands, str) else stands:
         marginal = mean(evidence.reference.marginal) if evidence.reference else math.nan
         loss = mean(stand.look.train_losses)
-        allowed = level.each(3, stand.number)
+        allowed = level.each(4, stand.number)
         largest = largest_move(_updates(evidence, stand.look.step))
         if largest is None or largest < USUAL:
             continue
@@ -176,7 +236,9 @@ def rate_too_low(evidence: Evidence, level: Level) -> Verdict:
         higher = [b for b in rates.branches if b.factor >= FACTOR and b.is_finite and b.decay == 1.0]
         if own is None or not own.is_finite or not higher:
             continue
-        if EARLY < look.step < MIN_STEPS or _has_fallen(evidence, look.step):
+        largest = largest_move(_updates(evidence, look.step))
+        is_tiny = largest is not None and largest < TINY
+        if EARLY < look.step < MIN_STEPS or (not is_tiny and _has_fallen(evidence, look.step)):
             continue
         before, after = mean(own.before), mean(own.after)
         allowed = level.each(len(higher), number)
