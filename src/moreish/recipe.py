@@ -166,6 +166,11 @@ class Recipe:
         recipe._refuse_what_does_not_apply(changes)
         return recipe
 
+    def differences(self, other: "Recipe") -> dict[str, tuple[Any, Any]]:
+        """The fields in which two recipes differ, each with the value here and the value there."""
+        pairs = {name: (getattr(self, name), getattr(other, name)) for name in _FIELDS}
+        return {name: (here, there) for name, (here, there) in pairs.items() if here != there}
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON, with the version of the form."""
         return {"version": RECIPE_VERSION} | dataclasses.asdict(self) | {"hidden": list(self.hidden)}

@@ -132,8 +132,10 @@ def test_resuming_with_another_file_or_recipe_is_refused(items, tmp_path):
     other.write_text(items.read_text())
     with pytest.raises(RunError, match=r"begun with .*items\.txt.*not with .*other\.txt"):
         moreish.train(other, out=tmp_path / "run", resume=True)
-    with pytest.raises(RecipeError, match="another recipe"):
+    with pytest.raises(RecipeError, match=r"another recipe.*: hidden = \(\d+,\), not \(13,\)\. "):
         moreish.train(out=tmp_path / "run", resume=True, hidden=(13,))
+    with pytest.raises(RecipeError, match=r": steps = 2000, not 3000; seed = 1, not 2\. "):
+        moreish.train(out=tmp_path / "run", resume=True, steps=3_000, seed=2)
     with pytest.raises(RunError, match="needs the directory"):
         moreish.train(items, resume=True)
     with items.open("a") as file:

@@ -111,16 +111,22 @@ def of_file(file: str | Path) -> Exercise:
     except UnicodeDecodeError as error:
         raise InputError(f"{file} is not UTF-8 text: {error.reason}. Name the file of an exercise.") from error
     except OSError as error:
-        raise FileError(
-            f"{file} cannot be read: {error.strerror}. Begin with: moreish exercise start backprop"
-        ) from error
+        raise FileError(f"{file} cannot be read: {error.strerror}. {_beginning(file)}") from error
     marker = _MARKER.search(text)
     if not marker:
         raise InputError(
-            f"{file} is not the file of an exercise: it has no line “# moreish exercise: NAME”. "
-            "Begin with: moreish exercise start backprop"
+            f"{file} is not the file of an exercise: it has no line “# moreish exercise: NAME”. {_beginning(file)}"
         )
     return _find(marker[1])
+
+
+def _beginning(file: str | Path) -> str:
+    """How a file like this one is begun: its name may say which exercise is meant."""
+    names = {Path(exercise.template).stem: name for name, exercise in EXERCISES.items()} | {n: n for n in EXERCISES}
+    near = difflib.get_close_matches(Path(file).stem, names, n=1)
+    if near:
+        return f"Begin with: moreish exercise start {names[near[0]]}"
+    return f"Begin with: moreish exercise start NAME, where NAME is one of {', '.join(EXERCISES)}"
 
 
 def _find(name: str) -> Exercise:

@@ -136,10 +136,12 @@ def _reopen(
 ) -> Run:
     run = Run.open(out)
     base = run.recipe if origin is None else resolve_recipe(origin)
-    if base.with_changes(**changes) != run.recipe:
+    different = run.recipe.differences(base.with_changes(**changes))
+    if different:
         raise RecipeError(
-            f"The run in {out} has another recipe than the one asked for; resuming goes on with the run's own. "
-            "Leave the other options out, or train a new run."
+            f"The run in {out} has another recipe than the one asked for: "
+            + "; ".join(f"{name} = {own!r}, not {asked!r}" for name, (own, asked) in different.items())
+            + ". Resuming goes on with the run's own: leave the other options out, or train a new run."
         )
     if statistics_every not in (None, run.statistics_every):
         raise RunError(
