@@ -34,6 +34,15 @@ def test_findings_are_told_with_options_to_type(command: Any, words: Path) -> No
     assert command("diagnose", words, *QUIET).out.startswith("Nothing was found")
 
 
+def test_a_rate_that_is_wrong_points_to_the_search_for_one(command: Any, words: Path) -> None:
+    fast = [*QUIET, "--optimizer", "sgd", "--learning-rate", "90"]
+    trained = command("train", words, *fast, "--out", "fast")
+    assert "doctor: rate-too-high" in trained.err
+    assert "--learning-rate 0.9. moreish find-rate FILE searches a rate.\n" in trained.err
+    told = " ".join(command("diagnose", "fast").out.split())
+    assert "moreish find-rate FILE searches a rate. " in told
+
+
 def test_a_remedy_is_proved_and_the_recipe_saved(command: Any, words: Path, tmp_path: Path) -> None:
     done = command("diagnose", words, *LOUD, "--prove", "--save", "better.toml")
     assert done.code == 0

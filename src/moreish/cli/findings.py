@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from moreish.doctor.trainings import Diagnosis
 
 _SHARE_BETWEEN_LINES = 0.25
+# What the command line can do about a finding besides a change of the recipe.
+_COMMANDS = dict.fromkeys(("rate-too-high", "rate-too-low"), "moreish find-rate FILE searches a rate.")
 _FLAGS: dict[str, str] = {name: f"--{name.replace('_', '-')}" for name in RECIPE_OPTIONS} | {"kind": "--as"}
 
 
@@ -20,16 +22,17 @@ def tell(finding: "Finding") -> None:
     """Say on standard error what was just found."""
     at = "".join(f", {part}" for part in (finding.layer, f"step {finding.step:,}" if finding.step else "") if part)
     say(f"doctor: {finding.name}{at}: {finding.evidence}")
-    say(f"        {in_flags(finding.remedy, _FLAGS)}")
+    say(f"        {_remedy(finding)}")
 
 
 def typed(report: "Report") -> "Report":
     """The report with remedies as they are typed: --head-scale 0.01."""
+    return replace(report, findings=tuple(replace(finding, remedy=_remedy(finding)) for finding in report.findings))
 
-    def in_options(finding: "Finding") -> "Finding":
-        return replace(finding, remedy=in_flags(finding.remedy, _FLAGS))
 
-    return replace(report, findings=tuple(map(in_options, report.findings)))
+def _remedy(finding: "Finding") -> str:
+    remedy = in_flags(finding.remedy, _FLAGS)
+    return f"{remedy} {_COMMANDS[finding.name]}" if finding.name in _COMMANDS else remedy
 
 
 def show_attempts(diagnosis: "Diagnosis") -> None:
