@@ -58,3 +58,7 @@ class ImpossibleRequestError(MoreishError, ValueError):
 
 class DownloadError(MoreishError, OSError):
     """A data set that could not be fetched or verified."""
+
+
+class ReproductionError(MoreishError, RuntimeError):
+    """Experiments of which some could not be carried out; the others were."""

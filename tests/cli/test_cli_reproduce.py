@@ -2,6 +2,10 @@
 
 import json
 
+import pytest
+
+from moreish.corpus import datasets
+from moreish.errors import DownloadError
 from moreish.experiments import experiments
 
 
@@ -31,3 +35,34 @@ def test_errors_are_one_line(command):
         assert outcome.err.startswith("moreish: ")
         assert message in outcome.err
         assert outcome.err.count("\n") == 1
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    """No data set can be fetched."""
+
+    def fail(url, *arguments, **more):
+        raise DownloadError(f"Cannot reach {url}: no network.")
+
+    monkeypatch.setattr(datasets, "fetch", fail)
+
+
+def test_what_lacks_its_data_is_left_out_and_the_rest_is_carried_out(command, offline):
+    ids = ["bigram-counts", "init-kaiming-spread", "joining"]
+    done = command("reproduce", *ids, "--processes", "1")
+    assert done.code == 2
+    rows = {line.split()[0]: line.split()[-1] for line in done.out.splitlines() if line.startswith(tuple(ids))}
+    assert rows["init-kaiming-spread"] == "agrees"
+    assert "bigram-counts        the table of pairs" in done.out
+    assert "bigram-counts: It needs makemore-names, which is not here; a copy is given with --data FILE." in done.out
+    last = done.err.splitlines()[-1]
+    assert last.startswith("moreish: 1 of 3 experiments could not be carried out: bigram-counts.")
+    content = json.loads(command("reproduce", *ids, "--processes", "1", "--json").out)
+    assert [each["verdict"] for each in content["experiments"]][:2] == ["left out", "agrees"]
+
+
+def test_where_all_lack_their_data_nothing_is_done(command, offline, tmp_path):
+    done = command("reproduce", "bigram-counts")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("moreish: It needs makemore-names, which is not here; a copy is given with --data FILE.")
+    assert not list(tmp_path.iterdir())

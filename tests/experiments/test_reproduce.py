@@ -181,7 +181,8 @@ def test_the_table_shows_numbers_texts_and_what_did_not_come_out(list_file, tmp_
     values = [{"parameters": 12097, "loss": loss, "losses": losses, "word": "diverged"} for loss in (2.1, 2.11)]
     values = [value | {"mixed": mixed} for value, mixed in zip(values, ("diverged", 2.123456), strict=True)]
     figures = tuple(compare(experiment, [Measurement(each | {"inf": math.inf}, 1.0, 1.0) for each in values]))
-    lines = table([Row(experiment, figures, "differs"), Row(experiment, (), "failed", error="No file.")])
+    failed = Row(dataclasses.replace(experiment, id="decay"), (), "failed", error="No file.")
+    lines = table([Row(experiment, figures, "differs"), failed])
     assert [" ".join(line.split()) for line in lines[1:8]] == [
         "growth near differs",
         "parameters 12097 12097 exact",
@@ -191,4 +192,4 @@ def test_the_table_shows_numbers_texts_and_what_did_not_come_out(list_file, tmp_
         "mixed diverged | 2.123 shown",
         "inf inf ± nan shown",
     ]
-    assert lines[-4:] == ["growth: A note.", "growth: A reason.", "growth: A note.", "growth: No file."]
+    assert lines[-3:] == ["growth, decay: A note.", "growth: A reason.", "decay: No file."]

@@ -7,7 +7,7 @@ import typer
 from moreish.cli.options import JsonOption, number_option
 from moreish.cli.printing import count, duration, print_json, print_table, say
 from moreish.cli.status import Status
-from moreish.errors import InputError
+from moreish.errors import InputError, ReproductionError
 from moreish.recipe import EngineName
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def reproduce(
 ) -> None:
     """Repeat the experiments behind published numbers.
 
-    Alone, it lists them. What was measured is kept: a call that was interrupted goes on when it is repeated.
+    Alone, it lists them. What was measured is kept: a call that was interrupted goes on when it is repeated. Those whose
+    data set cannot be had are left out, and it ends with 2.
     """
     from moreish.experiments import experiments
     from moreish.experiments import reproduce as carry_out
@@ -72,10 +73,16 @@ def reproduce(
         from moreish.experiments import to_json
 
         print_json(to_json(rows, engine))
-        return
-    from moreish.experiments.tables import table
+    else:
+        from moreish.experiments.tables import table
 
-    print("\n".join(table(rows)))
+        print("\n".join(table(rows)))
+    missing = [row.experiment.id for row in rows if row.is_missing]
+    if missing:
+        raise ReproductionError(
+            f"{len(missing)} of {count(len(rows), 'experiment')} could not be carried out: {', '.join(missing)}. The "
+            "table says why; what was measured is kept, and the same command makes up for the rest."
+        )
 
 
 def _list(is_json: bool) -> None:

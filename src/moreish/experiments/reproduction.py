@@ -10,7 +10,7 @@ from typing import Any
 from moreish import __version__
 from moreish.corpus import DATA_SETS
 from moreish.corpus.datasets import find as find_data
-from moreish.errors import FileError, InputError
+from moreish.errors import DownloadError, FileError, InputError
 from moreish.experiments.experiment import Experiment, Measurement
 from moreish.experiments.registry import find
 from moreish.experiments.runner import Done, carry_out, tasks_of
@@ -30,10 +30,10 @@ class Row:
     Attributes:
         experiment: the experiment.
         figures: published and measured; empty where it failed.
-        verdict: of its worst figure, "later", or "failed".
+        verdict: of its worst figure, "later", "failed", or "left out" where its data set is not here.
         seconds: by the clock, over all seeds.
         processor_seconds: likewise, of the processor.
-        error: why it failed.
+        error: why it failed or was left out.
     """
 
     experiment: Experiment
@@ -54,6 +54,11 @@ class Row:
             "seconds": round(self.seconds, 2),
             "processor_seconds": round(self.processor_seconds, 2),
         }
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether it was asked for and could not be carried out."""
+        return self.error is not None
 
     @property
     def why(self) -> str:
@@ -85,19 +90,28 @@ def reproduce(
         num_processes: at a time; None for one on every core.
         report: told what is done.
 
+    Returns:
+        A row for each experiment. Those whose data set is not on this machine and cannot be fetched are left out, and
+        their rows say so.
+
     Raises:
         InputError: an id that there is not, a file that is none of the data sets.
-        DownloadError: a data set is not on this machine and cannot be fetched.
+        DownloadError: all of them would be left out.
         FileError: `out` cannot be written.
     """
     chosen = find(ids)
-    files = _files(chosen, data)
+    files, missing = _files(chosen, data)
+    possible = [experiment for experiment in chosen if experiment.is_later or experiment.data not in missing]
+    if not possible:
+        raise DownloadError(next(iter(missing.values())))
     directory = Path(out)
     _make(directory)
-    tasks = tasks_of(chosen, engine, files)
+    tasks = tasks_of(possible, engine, files)
     measurements = carry_out(tasks, Store(directory), num_processes, report)
     rows = [
         _row(experiment, [m for task, m in zip(tasks, measurements, strict=True) if task.experiment is experiment])
+        if experiment in possible
+        else Row(experiment, (), "left out", error=missing[experiment.data or ""])
         for experiment in chosen
     ]
     write_atomically(directory / TABLE_FILE, ("\n".join(table(rows)) + "\n").encode())
@@ -121,8 +135,10 @@ def _row(experiment: Experiment, measurements: Sequence[Measurement]) -> Row:
     return Row(experiment, figures, worst([figure.verdict for figure in figures]), *times)
 
 
-def _files(chosen: Sequence[Experiment], given: Sequence[str | os.PathLike[str]]) -> dict[str, Path]:
-    """The file of every data set that is needed."""
+def _files(
+    chosen: Sequence[Experiment], given: Sequence[str | os.PathLike[str]]
+) -> tuple[dict[str, Path], dict[str, str]]:
+    """The file of every data set that is needed; and of those that cannot be had, why."""
     by_content = {data_set.sha256: name for name, data_set in DATA_SETS.items()}
     files: dict[str, Path] = {}
     for file in given:
@@ -135,7 +151,13 @@ def _files(chosen: Sequence[Experiment], given: Sequence[str | os.PathLike[str]]
             )
         files[name] = path
     needed = {e.data for e in chosen if e.data is not None and not e.is_later}
-    return {name: find_data(name) for name in sorted(needed - files.keys())} | files
+    missing: dict[str, str] = {}
+    for name in sorted(needed - files.keys()):
+        try:
+            files[name] = find_data(name)
+        except DownloadError as error:
+            missing[name] = f"It needs {name}, which is not here; a copy is given with --data FILE. {error}"
+    return files, missing
 
 
 def _make(directory: Path) -> None:

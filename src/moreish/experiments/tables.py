@@ -29,11 +29,14 @@ def table(rows: Sequence["Row"]) -> list[str]:
 
 
 def remarks(rows: Sequence["Row"]) -> list[str]:
-    """What a reader should know of a row, and why it differs or failed."""
-    lines: list[str] = []
+    """What a reader should know of a row, and why it differs, failed or was left out: once where many share a reason."""
+    remarks: dict[str, list[str]] = {}
     for row in rows:
         for remark in filter(None, (row.experiment.note, row.why)):
-            lines += textwrap.wrap(f"{row.experiment.id}: {remark}", _WIDTH, subsequent_indent="  ")
+            remarks.setdefault(remark, []).append(row.experiment.id)
+    lines: list[str] = []
+    for remark, ids in remarks.items():
+        lines += textwrap.wrap(f"{', '.join(ids)}: {remark}", _WIDTH, subsequent_indent="  ")
     return lines
 
 
