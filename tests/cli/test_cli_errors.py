@@ -144,7 +144,15 @@ def test_a_recipe_file_is_told_of_its_fields(fails: Any, items_file: Path, tmp_p
 def test_a_directory_that_holds_another_run_stays_as_it_is(fails: Any, items_file: Path, trained: Path) -> None:
     before = {path: path.read_bytes() for path in trained.iterdir()}
     fails("train", items_file, "--out", trained, saying="holds another run")
-    fails("train", "--out", trained, "--resume", "--steps", "99", saying="another recipe than the one asked for: --steps 20, not 99.")
+    fails(
+        "train",
+        "--out",
+        trained,
+        "--resume",
+        "--steps",
+        "99",
+        saying="another recipe than the one asked for: --steps 20, not 99.",
+    )
     fails("train", "names", "--out", trained, "--resume", saying="was begun with items.txt")
     assert {path: path.read_bytes() for path in trained.iterdir()} == before
 

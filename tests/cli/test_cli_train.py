@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -138,6 +139,22 @@ def test_every_field_of_the_recipe_has_an_option(command: Any) -> None:
     flags = {field.name: f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(Recipe)} | {"kind": "--as"}
     missing = [flag for flag in flags.values() if f"{flag} " not in shown]
     assert missing == []
+
+
+def test_help_groups_the_options_and_begins_with_those_that_most_need(command: Any) -> None:
+    shown = command("train", "--help").out
+    sections = re.split(r"^(\S.*):$", shown, flags=re.MULTILINE)[1:]
+    options = {
+        heading: re.findall(r"^  (--[\w-]+)", rows, re.MULTILINE)
+        for heading, rows in zip(sections[::2], sections[1::2], strict=True)
+    }
+    assert list(options)[:3] == ["Arguments", "Options", "Data"]
+    assert {"--out", "--resume", "--recipe", "--steps", "--minutes", "--json", "--help"} <= set(options["Options"])
+    assert len(options["Options"]) <= 8
+    assert options["Data"][0] == "--as"
+    every = [option for row in options.values() for option in row]
+    assert len(every) == len(set(every)) > 50
+    assert "Data:" not in command("data", "--help").out  # a short list needs no headings
 
 
 def test_help_shows_the_defaults_of_the_recipe(command: Any) -> None:

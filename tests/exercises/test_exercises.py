@@ -222,8 +222,8 @@ def test_what_is_no_exercise_is_said(tmp_path: Path) -> None:
         check(tmp_path / "zero_init.py")
     with pytest.raises(FileError, match="exercise start fused$"):
         check(tmp_path / "fuse")
+    other.write_text("x = 1", encoding="utf-8")
     with pytest.raises(InputError, match="start NAME, where NAME is one of backprop, fused, zero-init, folding$"):
-        other.write_text("x = 1", encoding="utf-8")
         check(other)
     with pytest.raises(InputError, match="no exercise backpro. Did you mean backprop?"):
         start("backpro", tmp_path)

@@ -17,6 +17,7 @@ from moreish.cli.find_rate import find_rate
 from moreish.cli.flags import in_flags
 from moreish.cli.fold import fold
 from moreish.cli.generate import generate
+from moreish.cli.panels import PanelCommand
 from moreish.cli.plot import plot
 from moreish.cli.printing import say
 from moreish.cli.reproduce import reproduce
@@ -78,7 +79,7 @@ def _describe(
 
 
 for _command in (train, generate, score, evaluate, diagnose, find_rate, fold, data, plot, reproduce):
-    app.command()(_command)
+    app.command(cls=PanelCommand)(_command)
 app.add_typer(exercise, name="exercise")
 
 

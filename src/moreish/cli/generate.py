@@ -10,6 +10,8 @@ from moreish.cli.options import JsonOption, ModelArgument, number_option
 from moreish.cli.printing import print_json
 from moreish.errors import ImpossibleRequestError
 
+_DRAWING, _LENGTH = "How characters are drawn", "Length"
+
 
 def generate(
     model: ModelArgument,
@@ -17,19 +19,31 @@ def generate(
     new_only: Annotated[bool, typer.Option("--new-only", help="None that stands in the training file")] = False,
     start: Annotated[str, typer.Option(metavar="PREFIX", help="What each begins with", show_default=False)] = "",
     temperature: Annotated[Any, number_option("--temperature", "Below 1 more usual, above 1 more daring [1]")] = None,
-    top_k: Annotated[Any, number_option("--top-k", "Draw from the k most probable characters only [all]")] = None,
-    top_p: Annotated[Any, number_option("--top-p", "Draw from the most probable with total probability p [1]")] = None,
-    min_length: Annotated[Any, number_option("--min-length", "Characters of an item, at least")] = None,
-    max_length: Annotated[Any, number_option("--max-length", "Characters of an item, at most [1000]")] = None,
-    length: Annotated[Any, number_option("--length", "Characters of running text [500]")] = None,
+    top_k: Annotated[
+        Any, number_option("--top-k", "Draw from the k most probable characters only [all]", panel=_DRAWING)
+    ] = None,
+    top_p: Annotated[
+        Any, number_option("--top-p", "Draw from the most probable with total probability p [1]", panel=_DRAWING)
+    ] = None,
+    min_length: Annotated[Any, number_option("--min-length", "Characters of an item, at least", panel=_LENGTH)] = None,
+    max_length: Annotated[
+        Any, number_option("--max-length", "Characters of an item, at most [1000]", panel=_LENGTH)
+    ] = None,
+    length: Annotated[Any, number_option("--length", "Characters of running text [500]", panel=_LENGTH)] = None,
     seed: Annotated[Any, number_option("--seed", "Another seed gives other items [1]")] = None,
-    allow_repeats: Annotated[bool, typer.Option("--allow-repeats", help="The items need not be distinct")] = False,
+    allow_repeats: Annotated[
+        bool, typer.Option("--allow-repeats", help="The items need not be distinct", rich_help_panel=_DRAWING)
+    ] = False,
     nearest: Annotated[
         bool, typer.Option("--nearest", help="Add the closest training item and its edit distance")
     ] = False,
     draws: Annotated[
         str | None,
-        typer.Option(metavar="streams|lecture", help="Each item its own random stream, or as in the lectures"),
+        typer.Option(
+            metavar="streams|lecture",
+            help="Each item its own random stream, or as in the lectures",
+            rich_help_panel=_DRAWING,
+        ),
     ] = None,
     json: JsonOption = False,
 ) -> None:

@@ -35,8 +35,8 @@ def reproduce(
 ) -> None:
     """Repeat the experiments behind published numbers.
 
-    Alone, it lists them. What was measured is kept: a call that was interrupted goes on when it is repeated. Those whose
-    data set cannot be had are left out, and it ends with 2.
+    Alone, it lists them. What was measured is kept: a call that was interrupted goes on when it is repeated.
+    Those whose data set cannot be had are left out, and it ends with 2.
     """
     from moreish.experiments import experiments
     from moreish.experiments import reproduce as carry_out

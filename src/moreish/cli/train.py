@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 EXIT_INTERRUPTED = 130
 PROOFS_FILE = "proofs.json"
+LOOKING_ON = "The doctor, and statistics"
 
 
 @with_recipe()
@@ -33,12 +34,20 @@ def train(
     origin: Annotated[
         str | None, typer.Option("--recipe", metavar="RUN|FILE.toml", help="Repeat a run, or take fields from a file")
     ] = None,
-    statistics_every: Annotated[
-        Any, number_option("--statistics-every", "Steps from one that is measured to the next, 0 for none [100]")
-    ] = None,
     doctor: Annotated[
-        str, typer.Option(metavar="off|watch|prove", help="Say what is wrong with the training; and try remedies after")
+        str,
+        typer.Option(
+            metavar="off|watch|prove",
+            help="Say what is wrong with the training; and try remedies after",
+            rich_help_panel=LOOKING_ON,
+        ),
     ] = "watch",
+    statistics_every: Annotated[
+        Any,
+        number_option(
+            "--statistics-every", "Steps from one that is measured to the next, 0 for none [100]", panel=LOOKING_ON
+        ),
+    ] = None,
     json: JsonOption = False,
     **changes: Any,
 ) -> None:

@@ -29,13 +29,13 @@ def table(rows: Sequence["Row"]) -> list[str]:
 
 
 def remarks(rows: Sequence["Row"]) -> list[str]:
-    """What a reader should know of a row, and why it differs, failed or was left out: once where many share a reason."""
-    remarks: dict[str, list[str]] = {}
+    """What a reader should know of a row, and why it differs, failed or was left out; once where many share it."""
+    concerned: dict[str, list[str]] = {}
     for row in rows:
         for remark in filter(None, (row.experiment.note, row.why)):
-            remarks.setdefault(remark, []).append(row.experiment.id)
+            concerned.setdefault(remark, []).append(row.experiment.id)
     lines: list[str] = []
-    for remark, ids in remarks.items():
+    for remark, ids in concerned.items():
         lines += textwrap.wrap(f"{', '.join(ids)}: {remark}", _WIDTH, subsequent_indent="  ")
     return lines
 
