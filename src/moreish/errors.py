@@ -16,6 +16,20 @@ class InputError(MoreishError, ValueError):
     """A text, file content or request that cannot be used as it is."""
 
 
+class ScoringError(InputError):
+    """Texts of which some cannot be scored.
+
+    Attributes:
+        items: one for each text, a `moreish.generation.Scored`; None where it cannot be scored.
+        problems: one for each text: why it cannot be scored, "" where it can.
+    """
+
+    def __init__(self, message: str, items: Sequence[Any], problems: Sequence[str]) -> None:
+        super().__init__(message)
+        self.items: list[Any] = list(items)
+        self.problems: list[str] = list(problems)
+
+
 class FileError(MoreishError, OSError):
     """A file that cannot be read or written."""
 

@@ -84,6 +84,23 @@ def test_score_prints_both_figures(command: Any, trained: Path) -> None:
     assert "(in the file)" not in lines[1]
 
 
+def test_score_leaves_out_what_cannot_be_scored_and_says_so(command: Any, trained: Path) -> None:
+    done = command("score", trained, "anna", "Zoë", "zora")
+    assert done.code == 2
+    _, anna, zoe, zora = done.out.splitlines()
+    alone = command("score", trained, "anna", "zora").out.splitlines()[1:]
+    assert [line.split() for line in (anna, zora)] == [line.split() for line in alone]
+    assert zoe.split(maxsplit=3) == ["-", "-", "Zoë", "(not scored: 'Z', 'ë' are not in the vocabulary)"]
+    assert done.err.startswith("moreish: 1 of 3 texts cannot be scored. Character 'Z' at position 1 of text 2 “Zoë”")
+    assert done.err.count("\n") == 1
+    as_json = command("score", trained, "anna", "Zoë", "--json")
+    assert as_json.code == 2
+    anna, zoe = json.loads(as_json.out)["items"]
+    assert (anna["text"], anna["problem"]) == ("anna", None)
+    assert (zoe["text"], zoe["nll_nats"], zoe["problem"]) == ("Zoë", None, "'Z', 'ë' are not in the vocabulary")
+    assert anna.keys() == zoe.keys()
+
+
 def test_score_reads_lines_of_standard_input(command: Any, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     give_standard_input(monkeypatch, b"\xef\xbb\xbfanna\r\n\r\n emma \n")
     items = json.loads(command("score", trained, "--json").out)["items"]

@@ -6,7 +6,7 @@ import unicodedata
 import numpy as np
 import pytest
 
-from moreish.errors import InputError
+from moreish.errors import InputError, ScoringError
 from moreish.generation import Model
 
 
@@ -74,6 +74,22 @@ def test_an_unknown_character_is_named_with_its_text(model: Model) -> None:
         model.score(["ab", "az"])
 
 
+def test_the_texts_that_can_be_scored_come_with_the_error(model: Model) -> None:
+    with pytest.raises(ScoringError, match=r"^2 of 4 texts cannot be scored\. Character 'x' .* of text 1 ") as caught:
+        model.score(["xyax", "ab", "az", "d"])
+    assert [item and item.text for item in caught.value.items] == [None, "ab", None, "d"]
+    assert caught.value.items[1::2] == model.score(["ab", "d"])
+    problems = ["'x', 'y' are not in the vocabulary", "", "'z' is not in the vocabulary", ""]
+    assert caught.value.problems == problems
+
+
+def test_an_empty_running_text_is_left_out_too(text_model: Model) -> None:
+    with pytest.raises(ScoringError, match=r"^1 of 2 texts cannot be scored\. Text 2 is empty") as caught:
+        text_model.score(["ab", ""])
+    assert caught.value.items == [*text_model.score("ab"), None]
+    assert caught.value.problems == ["", "it is empty"]
+
+
 def test_an_empty_running_text_is_refused(text_model: Model) -> None:
-    with pytest.raises(InputError, match="Text 1 is empty"):
+    with pytest.raises(InputError, match="Text is empty"):
         text_model.score("")

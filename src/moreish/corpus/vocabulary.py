@@ -68,13 +68,15 @@ class Vocabulary:
         Raises:
             InputError: a character that is not in the vocabulary; `where` says which text it stands in.
         """
-        codes = codes_of(text).astype(np.uint32)
-        known = self.codepoints[int(self.has_boundary) :]
-        places = np.searchsorted(known, codes)
-        is_known = np.take(known, places, mode="clip") == codes if len(known) else np.zeros(len(codes), bool)
+        places, is_known = self._places(text)
         if not is_known.all():
             raise InputError(self._unknown_message(text, int(np.argmin(is_known)), where))
         return places.astype(np.int64) + self.has_boundary
+
+    def unknown_in(self, text: str) -> tuple[str, ...]:
+        """The distinct characters of a text that are not in the vocabulary, in the order in which it has them."""
+        _, is_known = self._places(text)
+        return tuple(dict.fromkeys(text[place] for place in np.flatnonzero(~is_known)))
 
     def decode(self, ids: ArrayLike) -> str:
         """The text of ids (n,), boundaries dropped."""
@@ -104,6 +106,14 @@ class Vocabulary:
                 "The vocabulary is damaged: expected distinct symbols in ascending order. Use an undamaged copy."
             )
         return Vocabulary(tuple(content["symbols"]), content["has_boundary"], str(content.get("origin", "")))
+
+    def _places(self, text: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Where each character stands among the symbols, and whether it does, (n,) each."""
+        codes = codes_of(text).astype(np.uint32)
+        known = self.codepoints[int(self.has_boundary) :]
+        places = np.searchsorted(known, codes)
+        is_known = np.take(known, places, mode="clip") == codes if len(known) else np.zeros(len(codes), bool)
+        return places, is_known
 
     def _unknown_message(self, text: str, place: int, where: str) -> str:
         label = "" if where == "text" else f"{where} "

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moreish.corpus.vocabulary import Vocabulary
-from moreish.errors import ImpossibleRequestError, InputError
+from moreish.errors import ImpossibleRequestError, InputError, ScoringError
 from moreish.generation.collect import Generated, collect
 from moreish.generation.draw import begin, draw_items
 from moreish.generation.novelty import KnownItems, normalise
 from moreish.generation.request import Draws, Request
-from moreish.generation.score import Scored, character_nlls
+from moreish.generation.score import Scored, character_nlls, complaint, problem
 from moreish.generation.walk import Walker, can_walk
 from moreish.measures import NLL
 from moreish.models.load import predictor
@@ -151,16 +151,20 @@ class Model:
         """How probable the model finds each text: items with their closing boundary, running text after the opening.
 
         Raises:
-            InputError: a character that the model does not know.
+            ScoringError: an `InputError`: some have characters that the model does not know; `items` of the error are
+                the others, scored.
         """
         given = [texts] if isinstance(texts, str) else list(texts)
         normalised = [normalise(text, self.recipe.normalization) for text in given]
-        nlls = character_nlls(self.predictor, self.vocabulary, self.opening, normalised)
-        in_file, in_split = self._known.find(normalised) if self._known else ([None] * len(given),) * 2
-        return [
-            Scored(text, float(each.sum()), float(each.mean()), tuple(each.tolist()), *is_known)
-            for text, each, *is_known in zip(normalised, nlls, in_file, in_split, strict=True)
-        ]
+        problems = [problem(self.vocabulary, text) for text in normalised]
+        if not any(problems):
+            return self._score(normalised)
+        scored = iter(self._score([text for text, why in zip(normalised, problems, strict=True) if not why]))
+        raise ScoringError(
+            complaint(self.vocabulary, normalised, problems),
+            items=[None if why else next(scored) for why in problems],
+            problems=problems,
+        )
 
     def evaluate(self, file: str | os.PathLike[str] | None = None) -> dict[str, NLL]:
         """NLL of a file by split: of the training file its "train", "validation" and "test", of another the "whole".
@@ -203,6 +207,14 @@ class Model:
             nothing if held_out is None else held_out,
             self.recipe.normalization,
         )
+
+    def _score(self, texts: list[str]) -> list[Scored]:
+        nlls = character_nlls(self.predictor, self.vocabulary, self.opening, texts)
+        in_file, in_split = self._known.find(texts) if self._known else ([None] * len(texts),) * 2
+        return [
+            Scored(text, float(each.sum()), float(each.mean()), tuple(each.tolist()), *is_known)
+            for text, each, *is_known in zip(texts, nlls, in_file, in_split, strict=True)
+        ]
 
     def _training_items(self) -> list[str]:
         from moreish.generation.training_file import training_corpus

@@ -36,6 +36,30 @@ class Scored:
         return self.text
 
 
+def problem(vocabulary: Vocabulary, text: str) -> str:
+    """Why a text cannot be scored; "" where it can."""
+    if not text and not vocabulary.has_boundary:
+        return "it is empty"
+    unknown = [repr(character) for character in vocabulary.unknown_in(text)]
+    if not unknown:
+        return ""
+    return f"{', '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} not in the vocabulary"
+
+
+def complaint(vocabulary: Vocabulary, texts: Sequence[str], problems: Sequence[str]) -> str:
+    """What is said of texts some of which cannot be scored: how many, and the first in full."""
+    first = next(number for number, why in enumerate(problems) if why)
+    where = f"text {first + 1}" if len(texts) > 1 else "text"
+    message = f"{where.capitalize()} is empty; expected running text to be scored. Give at least one character."
+    if texts[first]:
+        try:
+            vocabulary.encode(texts[first], where)
+        except InputError as error:
+            message = str(error)
+    num_problems = sum(map(bool, problems))
+    return message if len(texts) == 1 else f"{num_problems:,} of {len(texts):,} texts cannot be scored. {message}"
+
+
 def character_nlls(
     predictor: Predictor, vocabulary: Vocabulary, opening: NDArray[np.int64], texts: Sequence[str]
 ) -> list[NDArray[np.float64]]:
@@ -48,15 +72,11 @@ def character_nlls(
         texts: normalised; items are followed by a boundary, which is predicted too.
 
     Raises:
-        InputError: a character that is not in the vocabulary, or a running text without any.
+        InputError: a text that `problem` finds something in.
     """
     pieces: list[NDArray[np.int64]] = []
-    for number, text in enumerate(texts, start=1):
-        ids = vocabulary.encode(text, where=f"text {number}" if len(texts) > 1 else "text")
-        if not vocabulary.has_boundary and len(ids) == 0:
-            raise InputError(
-                f"Text {number} is empty; expected running text to be scored. Give at least one character."
-            )
+    for text in texts:
+        ids = vocabulary.encode(text)
         pieces.append(np.append(ids, BOUNDARY_ID) if vocabulary.has_boundary else ids)
     if not pieces:
         return []
