@@ -19,6 +19,8 @@ class NLL:
         num_characters: predicted symbols, boundaries included.
         num_items: items or blocks.
         is_sample: whether a seeded sample of the split was measured instead of all of it.
+        num_left_out: items that were not measured, because they hold characters that the model does not know. It gives
+            them no probability at all: with them the NLL is infinite.
     """
 
     nats_per_character: float
@@ -26,6 +28,7 @@ class NLL:
     num_characters: int
     num_items: int
     is_sample: bool = False
+    num_left_out: int = 0
 
     @property
     def bits_per_character(self) -> float:
@@ -45,6 +48,7 @@ class NLL:
             "num_characters": self.num_characters,
             "num_items": self.num_items,
             "is_sample": self.is_sample,
+            "num_left_out": self.num_left_out,
         }
 
 

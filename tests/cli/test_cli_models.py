@@ -138,5 +138,24 @@ def test_evaluate_measures_another_file(command: Any, trained: Path, tmp_path: P
     assert content["splits"]["whole"]["nats_per_character"] == pytest.approx(total / 16)
 
 
+def test_evaluate_says_that_it_left_something_out(command: Any, trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.txt").write_text("anna\nZoë\nbella\nnora\n", encoding="utf-8")
+    refused = command("evaluate", trained, "other.txt")
+    assert (refused.code, refused.out) == (2, "")
+    assert "leave out the 1 of 4 items that have any: --unknown skip." in refused.err
+    done = command("evaluate", trained, "other.txt", "--unknown", "skip")
+    assert done.code == 0
+    assert done.out.endswith("\n\nLeft out: 1 item with characters that the model does not know.\n")
+    whole = json.loads(command("evaluate", trained, "other.txt", "--unknown", "skip", "--json").out)["splits"]["whole"]
+    assert (whole["num_items"], whole["num_left_out"]) == (3, 1)
+
+
+def test_evaluate_shows_no_error_of_a_single_item(command: Any, trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "one.txt").write_text("anna\n")
+    shown = command("evaluate", trained, "one.txt").out
+    assert " ± - " in shown
+    assert "nan" not in shown
+
+
 def give_standard_input(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))

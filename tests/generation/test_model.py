@@ -113,9 +113,36 @@ def test_a_file_with_unknown_characters_is_refused_with_their_number(model: Mode
     path = tmp_path / "others.txt"
     path.write_text("zed\nbuzz\nace\n", encoding="utf-8")
     with pytest.raises(
-        InputError, match=r"others.txt has 2 kinds of characters \(4 in all\) that .* not know: 'u' 'z'\."
+        InputError,
+        match=r"others.txt has 2 kinds of characters \(4 in all\) that .* not know: 'u' 'z'\..* 2 of 3 items",
     ):
         model.evaluate(path)
+    with pytest.raises(InputError, match="unknown is 'ignore'; expected refuse or skip"):
+        model.evaluate(path, unknown="ignore")  # type: ignore[arg-type]
+
+
+def test_items_with_unknown_characters_are_skipped_where_that_is_asked_for(model: Model, tmp_path: Path) -> None:
+    path, without = tmp_path / "others.txt", tmp_path / "without.txt"
+    known = ["ed", "bed", "ace"] * 30_000  # longer than what is gone through at a time
+    strange = ["zed", "buzz", "cozy", "xa", "ax"]
+    mixed = [*known[:50_000], *strange, *known[50_000:], "z"]
+    path.write_text("\n".join(mixed), encoding="utf-8")
+    without.write_text("\n".join(known), encoding="utf-8")
+    (nll,), (expected,) = model.evaluate(path, unknown="skip").values(), model.evaluate(without).values()
+    assert nll == replace(expected, num_left_out=6)
+    assert (nll.num_items, nll.to_dict()["num_left_out"]) == (90_000, 6)
+    assert model.evaluate(without, unknown="skip")["whole"].num_left_out == 0
+
+
+def test_where_all_would_be_skipped_or_nothing_can_be_the_file_is_refused(
+    model: Model, text_model: Model, tmp_path: Path
+) -> None:
+    path = tmp_path / "others.txt"
+    path.write_text("zed\nbuzz\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"Every item of others.txt has characters .*such as 'u'"):
+        model.evaluate(path, unknown="skip")
+    with pytest.raises(InputError, match=r"has 3 kinds of characters \(6 in all\).* Leave them out of the file"):
+        text_model.evaluate(path, unknown="skip")
 
 
 def test_the_nearest_training_item_comes_with_its_distance(trained: Model, words_file: Path) -> None:

@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,9 @@ from moreish.models.load import predictor
 from moreish.models.predictor import Predictor
 from moreish.recipe import Recipe
 from moreish.storage import ModelFile, load_model
+
+if TYPE_CHECKING:
+    from moreish.generation.training_file import Unknown
 
 # Weights of the symbols (B, V) in float64 stay below 32 MB.
 _MAX_WEIGHTS = 2**22
@@ -166,23 +170,27 @@ class Model:
             problems=problems,
         )
 
-    def evaluate(self, file: str | os.PathLike[str] | None = None) -> dict[str, NLL]:
+    def evaluate(self, file: str | os.PathLike[str] | None = None, *, unknown: "Unknown" = "refuse") -> dict[str, NLL]:
         """NLL of a file by split: of the training file its "train", "validation" and "test", of another the "whole".
 
         Args:
             file: a path, "-" for standard input, or the name of a data set; None for the training file, which must
                 still be where it was.
+            unknown: what becomes of another list's items with characters that the model does not know: "refuse" the
+                file, or "skip" them, and count them in `num_left_out`.
 
         Raises:
             FileError: the training file is gone or has changed.
             InputError: the file holds characters that the model does not know, or cannot be read as its recipe says.
         """
-        from moreish.generation.training_file import training_corpus, whole_corpus
+        from moreish.generation.training_file import training_corpus, whole_file
         from moreish.training.evaluation import SPLITS, evaluate
 
+        if unknown not in ("refuse", "skip"):
+            raise InputError(f"unknown is {unknown!r}; expected refuse or skip.")
         if file is not None:
-            corpus = whole_corpus(os.fspath(file), self.vocabulary, self.recipe)
-            return {"whole": evaluate(self.predictor, corpus, "test")}
+            corpus, num_left_out = whole_file(os.fspath(file), self.vocabulary, self.recipe, unknown)
+            return {"whole": replace(evaluate(self.predictor, corpus, "test"), num_left_out=num_left_out)}
         corpus = training_corpus(self.provenance.get("data", {}), self.origin, self.recipe)
         return {split: evaluate(self.predictor, corpus, split) for split in SPLITS}
 
