@@ -12,6 +12,10 @@ class MoreishError(Exception):
     """Base of all errors that a person can cause."""
 
 
+class MoreishWarning(UserWarning):
+    """What a person should hear before it goes on; the command line says it as a note."""
+
+
 class InputError(MoreishError, ValueError):
     """A text, file content or request that cannot be used as it is."""
 

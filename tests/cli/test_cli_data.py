@@ -57,3 +57,10 @@ def test_data_reads_columns_of_tables(command: Any, tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text("year,name\n1,emma\n2,ava\n3,mia\n", encoding="utf-8")
     content = json.loads(command("data", "table.csv", "--column", "name", "--json").out)
     assert (content["items"], content["column"]) == (3, "name")
+
+
+def test_long_windows_are_shown_by_their_end(command: Any, items_file: Path) -> None:
+    shown = command("data", items_file, "--context", "90000").out.splitlines()
+    assert max(map(len, shown)) <= 80
+    assert shown[-1].startswith("  …....")
+    assert command("data", items_file, "--context", "70").out.splitlines()[-1].startswith("  ....")

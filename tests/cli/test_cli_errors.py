@@ -13,6 +13,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from moreish.storage import load_arrays, save_arrays
+from moreish.training import memory
 
 ENOUGH = b"anna\nbella\nclara\ndora\nemma\nflora\ngreta\nhanna\nida\njana\n"
 
@@ -296,6 +297,19 @@ def test_an_output_that_is_closed_is_no_error(trained: Path) -> None:
     line = f'"{sys.executable}" -m moreish generate "{trained}" -n 2 >&-'
     done = subprocess.run(line, shell=True, stderr=subprocess.PIPE, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_much_memory_is_told_in_one_note_before_it_is_taken(
+    command: Any, items_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "MUCH", 0)
+    short = ["--context", "60", "--hidden", "2", "--batch", "2"]
+    for arguments in (["train", "--steps", "2", "--out", "run"], ["find-rate", "--num-rates", "80"]):
+        done = command(arguments[0], items_file, *arguments[1:], *short)
+        assert done.code == 0
+        (note,) = [line for line in done.err.splitlines() if "memory" in line]
+        assert note.startswith("note: Training this network takes ")
+        assert note.endswith("No item of items.txt has more than 5 characters: --context 6 sees all that there is.")
 
 
 def test_no_command_is_described_in_half_a_sentence(command: Any) -> None:

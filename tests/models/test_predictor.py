@@ -1,13 +1,16 @@
 """What all window models share, on a model whose answers a plain loop can work out."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from moreish.models import predictor as predictor_room
+from moreish.models.arrays import ArrayMLP, weight_shapes
 from moreish.models.predictor import WindowPredictor, pack
+from moreish.recipe import Recipe
 
 STREAM = np.array([0, 1, 2, 0, 3, 3, 1, 0, 1, 2, 0], dtype=np.uint8)
 POSITIONS = np.arange(1, len(STREAM))
@@ -40,6 +43,20 @@ def test_nll_is_that_of_a_plain_loop_whatever_the_size_of_the_chunks(
     model = WeightedSum(4, context)
     expected = [naive_nll(model, STREAM.tolist(), position) for position in POSITIONS.tolist()]
     assert model.nll(STREAM, POSITIONS, True) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_long_context_is_measured_in_little_memory() -> None:
+    recipe = Recipe(context=4_000, embedding=8, hidden=(4,))
+    random = np.random.default_rng(1)
+    weights = {name: random.standard_normal(shape, np.float32) for name, shape in weight_shapes(recipe, 4).items()}
+    stream = random.integers(0, 4, 7_000, dtype=np.uint8)
+    model = ArrayMLP(recipe, 4, weights)
+    tracemalloc.start()
+    nlls = model.nll(stream, np.arange(4_000, 7_000), has_boundary=False)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 200e6  # all at once take 480 MB
+    assert nlls[[0, -1]] == pytest.approx(model.nll(stream, np.array([4_000, 6_999]), has_boundary=False), rel=1e-5)
 
 
 def test_nll_of_running_text_sees_what_stands_before_a_zero() -> None:

@@ -3,6 +3,9 @@
 import io
 import os
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -23,7 +26,7 @@ from moreish.cli.printing import say
 from moreish.cli.reproduce import reproduce
 from moreish.cli.score import score
 from moreish.cli.train import EXIT_INTERRUPTED, train
-from moreish.errors import DownloadError, FileError, ModelFileError, MoreishError
+from moreish.errors import DownloadError, FileError, ModelFileError, MoreishError, MoreishWarning
 
 EXIT_ERROR = 2
 EXIT_NO_READER = 1
@@ -78,6 +81,23 @@ def _describe(
     """
 
 
+@contextmanager
+def _warnings_as_notes() -> Iterator[None]:
+    """While it is entered, our own warnings are remarks like any other."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def say_note(message: Warning | str, category: type[Warning], *rest: Any) -> None:
+            if issubclass(category, MoreishWarning):
+                say(f"note: {message}")
+            else:
+                show(message, category, *rest)
+
+        warnings.simplefilter("always", MoreishWarning)
+        warnings.showwarning = say_note
+        yield
+
+
 for _command in (train, generate, score, evaluate, diagnose, find_rate, fold, data, plot, reproduce):
     app.command(cls=PanelCommand)(_command)
 app.add_typer(exercise, name="exercise")
@@ -95,7 +115,8 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that knows no "±" is no reason to fail
     try:
         try:
-            app(arguments, prog_name="moreish")
+            with _warnings_as_notes():
+                app(arguments, prog_name="moreish")
         finally:
             sys.stdout.flush()  # so that an output that cannot be written is noticed here, not after the end
     except OSError as error:

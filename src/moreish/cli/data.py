@@ -22,6 +22,7 @@ from moreish.recipe import Recipe
 
 _CONTEXT = 3  # the windows of a shorter context are easier to read than those that a model sees
 _NUM_SYMBOLS = 100
+_LONGEST_WINDOW = 76
 
 
 def data(
@@ -93,7 +94,12 @@ def _show(content: Mapping[str, Any]) -> None:
         print(f"note: {note}")
     print("\nThe first windows of training, what is seen → what is predicted:")
     for window in content["windows"]:
-        print(f"  {visible(window)}")
+        print(f"  {visible(_end_of(window))}")
+
+
+def _end_of(window: str) -> str:
+    """A window as far as it fits a line: what stands last says most."""
+    return window if len(window) <= _LONGEST_WINDOW else f"…{window[-_LONGEST_WINDOW:]}"
 
 
 def _splits(content: Mapping[str, Any]) -> list[list[str]]:

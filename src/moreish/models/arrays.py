@@ -64,6 +64,10 @@ class ArrayMLP(WindowPredictor):
     def num_parameters(self) -> int:
         return sum(array.size for name, array in self.weights.items() if ".running_" not in name)
 
+    @property
+    def values_per_window(self) -> int:
+        return max(values_per_layer(self.recipe, self.vocab_size))
+
     def logits(self, contexts: NDArray[np.int64]) -> Array:
         """Contexts (n, T) → logits (n, V); not finite, without a warning, where a training has diverged."""
         with np.errstate(all="ignore"):
@@ -153,3 +157,16 @@ def weight_shapes(recipe: Recipe, vocab_size: int) -> dict[str, tuple[int, ...]]
             shapes |= {f"{name}.norm.running_mean": (fan_out,), f"{name}.norm.{spread}": (fan_out,)}
         size = fan_out
     return shapes
+
+
+def values_per_layer(recipe: Recipe, vocab_size: int) -> list[int]:
+    """How many numbers of one example enter the network, then how many each hidden layer makes of them.
+
+    A one-hot input takes the rows of the first weight that it picks.
+    """
+    positions, first = recipe.context, (*recipe.hidden, vocab_size)[0]
+    values = [positions * (first if recipe.embedding == "onehot" else recipe.embedding)]
+    for joined, size in zip(num_joined(recipe), recipe.hidden, strict=False):
+        positions //= joined
+        values.append(positions * size)
+    return values

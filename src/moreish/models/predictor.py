@@ -10,6 +10,7 @@ from moreish.corpus.windows import contexts as gather_contexts
 
 _MAX_WINDOWS = 8_192
 _MAX_LOGITS = 2**22
+_MAX_VALUES = 2**24
 
 
 class Predictor(Protocol):
@@ -67,6 +68,11 @@ class WindowPredictor(ABC):
         self.vocab_size: int = vocab_size
         self.context: int = context
 
+    @property
+    def values_per_window(self) -> int:
+        """The most numbers that one window takes on its way to the logits, at any one place."""
+        return max(self.context, 1)
+
     @abstractmethod
     def logits(self, contexts: NDArray[np.int64]) -> NDArray[np.floating]:
         """Unnormalised log-probabilities of the next symbol: (n, T) → (n, V)."""
@@ -100,9 +106,9 @@ class WindowPredictor(ABC):
     def nll(
         self, stream: NDArray[np.unsignedinteger], positions: NDArray[np.int64], has_boundary: bool
     ) -> NDArray[np.float64]:
-        """NLL of `stream[positions]`, (n,), nats; in chunks, so that the logits take less than 100 MB."""
+        """NLL of `stream[positions]`, (n,), nats; in chunks that take little memory, however long the context is."""
         result = np.empty(len(positions))
-        size = max(1, min(_MAX_WINDOWS, _MAX_LOGITS // self.vocab_size))
+        size = max(1, min(_MAX_WINDOWS, _MAX_LOGITS // self.vocab_size, _MAX_VALUES // self.values_per_window))
         for start in range(0, len(positions), size):
             chunk = positions[start : start + size]
             windows = gather_contexts(stream, chunk, self.context, has_boundary)

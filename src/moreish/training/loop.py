@@ -18,6 +18,7 @@ from moreish.storage import MODEL_FILE, save_model
 from moreish.training.checkpoint import Checkpoint, History, Position
 from moreish.training.evaluation import evaluate
 from moreish.training.interrupts import Interrupts
+from moreish.training.memory import NUM_FIRST_STEPS
 from moreish.training.minibatches import Minibatches
 from moreish.training.packing import pack_model
 from moreish.training.plan import Chunk, Plan
@@ -63,7 +64,7 @@ class Loop:
             engine.restore(checkpoint.weights, checkpoint.optimizer)
             self._minibatches.restore(checkpoint.generator)
             self._position, self._history = replace(checkpoint.position), checkpoint.history
-        self._steps_a_call = 10
+        self._steps_a_call = NUM_FIRST_STEPS
         self._is_saved = checkpoint is not None
         self._began = time.perf_counter() - self._position.seconds
         self._saved_at = time.perf_counter()

@@ -1,6 +1,5 @@
 """Training a network: module, engine, plan and loop are put together here, and nowhere else."""
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +11,6 @@ from moreish.corpus import SPLITS, Corpus
 from moreish.draws import seed_for
 from moreish.engines import Choice, build_engine
 from moreish.errors import EngineError
-from moreish.models.arrays import weight_shapes
 from moreish.models.load import predictor
 from moreish.models.mlp import MLP
 from moreish.observers import Observer, Started
@@ -20,6 +18,7 @@ from moreish.recipe import Recipe
 from moreish.training.checkpoint import Checkpoint
 from moreish.training.evaluation import evaluate
 from moreish.training.loop import Loop
+from moreish.training.memory import SMALLER, memory_of, refuse_what_does_not_fit
 from moreish.training.plan import Plan, Record, StepPlan, TimePlan
 from moreish.training.run import Run
 
@@ -80,14 +79,12 @@ def build_module(recipe: Recipe, vocab_size: int, generator: torch.Generator) ->
     Raises:
         EngineError: it does not fit in memory.
     """
+    refuse_what_does_not_fit(recipe, vocab_size)
     try:
         return MLP(recipe, vocab_size, generator)
     except (RuntimeError, MemoryError) as error:  # PyTorch's allocator raises a plain RuntimeError
-        num_parameters = sum(math.prod(shape) for shape in weight_shapes(recipe, vocab_size).values())
-        raise EngineError(
-            f"A network of {num_parameters:,} parameters takes {4 * num_parameters / 1e9:,.1f} GB, more than there is. "
-            "Make --hidden or --embedding smaller."
-        ) from error
+        memory = memory_of(recipe, vocab_size)
+        raise EngineError(f"{memory} That is more than there is. {SMALLER}") from error
 
 
 def generators(recipe: Recipe) -> tuple[torch.Generator, torch.Generator]:

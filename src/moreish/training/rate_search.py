@@ -14,6 +14,7 @@ from moreish.corpus import read_corpus
 from moreish.errors import DivergenceError, InputError, RecipeError
 from moreish.recipe import Recipe
 from moreish.training.interrupts import Interrupts
+from moreish.training.memory import mind_memory
 from moreish.training.origin import read_again, recipe_for, repeated_run
 from moreish.training.valley import WIDTH, Divergence, smooth, suggest
 
@@ -100,6 +101,7 @@ def find_rate(
     repeated = repeated_run(recipe) if file is None else None
     corpus = read_corpus(file, settled) if repeated is None else read_again(repeated, settled)
     positions = corpus.predicted("train", settled.context)
+    mind_memory(settled, corpus)
 
     from moreish.engines import build_engine  # loads PyTorch, as the network does
     from moreish.training.minibatches import Minibatches

@@ -16,6 +16,7 @@ from moreish.recipe import Recipe
 from moreish.storage import load_model, write_json
 from moreish.training.counted import count_model
 from moreish.training.evaluation import baselines, evaluate
+from moreish.training.memory import mind_memory
 from moreish.training.origin import Origin, read_again, recipe_for, repeated_run, resolve_recipe
 from moreish.training.plan import Record
 from moreish.training.run import (
@@ -68,6 +69,7 @@ def train(
         if run.results is not None:
             return run
         corpus = read_again(run, run.recipe)
+        mind_memory(run.recipe, corpus)
     elif resume and file is None and recipe is None:
         raise RunError(f"There is no run in {out} to go on with. Give its directory, or a FILE to begin one there.")
     else:
@@ -107,6 +109,7 @@ def _begin(
             corpus = read_corpus(file, recipe)
         for split in SPLITS:
             corpus.predicted(split, recipe.context)
+        mind_memory(recipe, corpus)
         stem = "input" if copied else Path(corpus.source.name).name.split(".")[0]
         run = Run.create(Path(out) if out is not None else free_directory(stem), recipe, corpus, copied, every)
     finally:
