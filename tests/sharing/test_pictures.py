@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from moreish import sharing
 from moreish.errors import ShapeError
 from moreish.sharing.comparisons import distances
-from moreish.sharing.curves import moving_mean
-from moreish.sharing.maps import principal_components
+from moreish.sharing.curves import moving_mean, widening_mean
+from moreish.sharing.maps import keep_apart, principal_components
 from moreish.sharing.style import lay_out, shown, to_bytes
 
 RANDOM = np.random.default_rng(5)
@@ -106,6 +106,7 @@ def test_losses_are_drawn_as_they_are(pictures):
     figure = pictures["losses"]
     for panel, scale in ((0, "linear"), (1, "log")):
         assert figure.axes[panel].get_yscale() == scale
+        assert figure.axes[panel].get_xscale() == {"linear": "linear", "log": "symlog"}[scale]
         np.testing.assert_array_equal(lines(figure, "minibatch", panel)[1], np.linspace(3.3, 2, 300))
         np.testing.assert_array_equal(lines(figure, "validation", panel), [[100, 300], [2.9, 2.1]])
     assert "uniform guess, ln 27 = 3.30" in names_in_legend(figure)
@@ -116,6 +117,49 @@ def test_a_moving_mean_is_that_of_a_plain_loop():
     values = RANDOM.standard_normal(30)
     expected = [sum(values[start : start + 7]) / 7 for start in range(24)]
     np.testing.assert_allclose(moving_mean(values, 7), expected, atol=1e-12)
+
+
+def test_a_widening_mean_is_that_of_a_plain_loop():
+    values = np.random.default_rng(8).standard_normal(5_000)
+    places, means = widening_mean(values)
+    assert places[0] == 0
+    assert places[-1] > 4_700
+    assert (np.diff(places) > 0).all()
+    assert means[0] == values[0]
+    for place, found in zip(places[places < 4_500], means, strict=False):
+        reach = int(0.1 * place)
+        kept = values[int(place) - reach : int(place) + reach + 1]
+        assert found == pytest.approx(sum(kept) / len(kept))
+
+
+def test_the_first_steps_of_a_long_training_take_room_on_the_log_axis():
+    axes = sharing.draw_losses(np.linspace(3.3, 2, 10_000)).axes[1]
+    axes.figure.canvas.draw()
+    left, tenth, last = (axes.transData.transform((step, 2.0))[0] for step in (0, 10, 10_000))
+    assert (tenth - left) / (last - left) > 0.2
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "1", "10", "100", "1,000", "10,000"]
+
+
+@pytest.mark.parametrize("num_places", [2, 27, 65, 200])
+def test_discs_are_moved_until_none_covers_another_and_no_further_than_need_be(num_places):
+    places = np.random.default_rng(8).standard_normal((num_places, 2)) ** 3  # crowded in the middle
+    places[1] = places[0]
+    extent = np.ptp(places, axis=0) if num_places > 2 else 1.0
+    moved = keep_apart(places, 0.02) / extent
+    distances = np.linalg.norm(moved[:, None] - moved[None], axis=2) + np.eye(num_places)
+    if num_places > 2:
+        assert distances.min() > 0.019
+    alone = np.linalg.norm((places[:, None] - places[None]) / extent, axis=2) + np.eye(num_places)
+    is_alone = alone.min(axis=1) > 0.2
+    np.testing.assert_allclose(moved[is_alone], (places / extent)[is_alone], atol=1e-4)
+
+
+def test_of_very_many_symbols_those_are_named_that_there_is_room_for():
+    symbols = [chr(0x4E00 + number) for number in range(3_000)]
+    figure = sharing.draw_embedding_map(np.random.default_rng(8).standard_normal((3_000, 2)), symbols)
+    named = len(figure.axes[0].texts)
+    assert 100 < named < 1_500
+    assert figure.axes[0].get_title("left") == f"{named:,} of 3,000 symbols are named, where there is room"
 
 
 def test_update_ratios_stand_beside_the_usual_one():
@@ -194,7 +238,7 @@ def test_two_dimensions_are_drawn_as_they_are_and_more_by_their_components():
 
 def test_highlighted_symbols_have_a_colour_of_their_own():
     axes = sharing.draw_embedding_map(RANDOM.standard_normal((6, 2)), LETTERS, highlighted="ae").axes[0]
-    assert [len(group.get_offsets()) for group in axes.collections] == [4, 2]
+    assert [len(group.get_offsets()) for group in axes.collections] == [6, 4, 2]  # all places, then the discs
 
 
 def test_counts_stand_in_their_cells():

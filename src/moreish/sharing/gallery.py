@@ -125,7 +125,7 @@ def _spreads(material: Material) -> "Figure":
 
 
 PICTURES: dict[str, Picture] = {
-    "losses": Picture("the loss of every step, raw and smoothed, and validation; also on a log axis", _losses),
+    "losses": Picture("the loss of every step, raw and smoothed, and validation; also on log axes", _losses),
     "activations": Picture("histograms of the activations, layer by layer", _activations),
     "gradients": Picture("histograms of the gradients, layer by layer", _gradients),
     "parameter-gradients": Picture(

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 Numbers = NDArray[np.floating[Any]]
 
 _MOST_SYMBOLS = 40
+_MOST_MOVED = 300
+_MOST_PUSHES = 500
+_SHARE_OF_AXES = 0.8  # of the width of a map, about, lies between the outermost symbols
 
 
 def draw_saturation_map(
@@ -76,6 +79,8 @@ def draw_saturation_map(
 def draw_embedding_map(embedding: Numbers, symbols: Sequence[str], highlighted: str = "") -> "Figure":
     """Every symbol at the place that its embedding gives it; more than two dimensions by their principal components.
 
+    Where symbols would cover each other they are moved apart, and a line leads to the dot that is their place.
+
     Args:
         embedding: (V, E), E at least 2.
         symbols: V texts, the boundary as ".".
@@ -96,24 +101,73 @@ def draw_embedding_map(embedding: Numbers, symbols: Sequence[str], highlighted: 
         places, shares = principal_components(embedding)
         x_name = f"first principal component ({shares[0]:.0%} of variance)"
         y_name = f"second principal component ({shares[1]:.0%} of variance)"
-    figure, (axes,) = new_figure(8, 8)
+    is_crowded = len(symbols) > _MOST_SYMBOLS
+    width, diameter = (12, 16) if is_crowded else (9, 20)  # inches; points
+    figure, (axes,) = new_figure(width, width)
+    dress(axes, x_name, y_name)
+    axes.scatter(*places.T, s=9, color=INK, zorder=2)
+    share = diameter / (_SHARE_OF_AXES * 72 * width)
+    if len(symbols) > _MOST_MOVED:
+        named = with_room(places, share)
+        dress(axes, x_name, y_name, f"{len(named):,} of {len(symbols):,} symbols are named, where there is room")
+        symbols, places = [symbols[number] for number in named], places[named]
+    moved = keep_apart(places, share)
+    axes.plot(*np.stack((places, moved), axis=1).T, color=INK, linewidth=0.8, zorder=1)
     is_high = np.array([symbol in highlighted for symbol in symbols])
     for group, color, name in ((~is_high, BLUE, "symbol"), (is_high, VERMILLION, f"{' '.join(highlighted)}")):
         if group.any():
             axes.scatter(
-                places[group, 0], places[group, 1], s=330, color=color, label=name, linewidths=1, edgecolors="white"
+                *moved[group].T, s=diameter**2, color=color, label=name, linewidths=1, edgecolors="white", zorder=3
             )
-    for symbol, (x, y) in zip(symbols, places, strict=True):
+    for symbol, (x, y) in zip(symbols, moved, strict=True):
         text = shown(symbol)
-        size = LABEL_SIZE if len(text) == 1 else 7
+        size = (SMALLEST_SIZE if is_crowded else LABEL_SIZE) if len(text) == 1 else 6
         axes.annotate(
             text, (x, y), ha="center", va="center", color="white", fontsize=size, weight="bold", parse_math=False
         )
-    dress(axes, x_name, y_name)
-    axes.margins(0.08)
+    axes.margins(0.04)
     if is_high.any():
         legend(figure, [axes])
     return figure
+
+
+def keep_apart(places: Numbers, diameter: float) -> NDArray[np.float64]:
+    """Discs at places (n, 2), moved as little as it takes that none covers another.
+
+    Args:
+        places: (n, 2).
+        diameter: of a disc, as a share of the extent of the places along each axis.
+
+    Two discs that touch push each other away by half of what they overlap, again and again.
+    """
+    moved, low, extent = _in_unit_square(places)
+    moved += 1e-6 * np.random.default_rng(0).standard_normal(moved.shape)  # a direction for discs at one place
+    for _ in range(_MOST_PUSHES):
+        apart = moved[:, None] - moved[None]  # (n, n, 2)
+        distance = np.maximum(np.linalg.norm(apart, axis=2), 1e-12)
+        overlap = np.maximum(diameter - distance, 0)
+        np.fill_diagonal(overlap, 0)
+        if overlap.max(initial=0) < 0.02 * diameter:
+            break
+        moved += (apart * (0.55 * overlap / distance)[:, :, None]).sum(axis=1)
+    return moved * extent + low
+
+
+def with_room(places: Numbers, diameter: float) -> list[int]:
+    """Which of many discs (n, 2) are drawn so that none covers another: each in turn, if there is room for it."""
+    scaled, _, _ = _in_unit_square(places)
+    chosen: list[int] = []
+    for number, place in enumerate(scaled):
+        if not chosen or np.linalg.norm(scaled[chosen] - place, axis=1).min() >= diameter:
+            chosen.append(number)
+    return chosen
+
+
+def _in_unit_square(places: Numbers) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Places (n, 2) from 0 to 1 along each axis, and what brings them back: where they begin, how far they reach."""
+    low = places.min(axis=0).astype(np.float64)
+    extent = np.maximum(np.ptp(places, axis=0), 1e-12).astype(np.float64)
+    return (places - low) / extent, low, extent
 
 
 def draw_bigram_table(counts: NDArray[np.integer[Any]], symbols: Sequence[str]) -> "Figure":
