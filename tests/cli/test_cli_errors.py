@@ -158,6 +158,38 @@ def test_a_directory_that_holds_another_run_stays_as_it_is(fails: Any, items_fil
     assert {path: path.read_bytes() for path in trained.iterdir()} == before
 
 
+def test_a_directory_that_came_to_nothing_is_not_left_behind(fails: Any, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    for out in ("new", "mine"):
+        fails("train", "missing.txt", "--out", out, saying="There is no file")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_an_order_that_is_too_great_is_lowered_aloud(command: Any, items_file: Path) -> None:
+    done = command("train", items_file, "--model", "ngram", "--order", "40")
+    assert done.code == 0
+    assert "note: Of 26 symbols an n-gram has at most order 13: it takes that, not --order 40.\n" in done.err
+
+
+def test_a_model_that_is_not_there_is_said_before_texts_are_read(fails: Any) -> None:
+    fails("score", "missing", saying="There is no file missing")
+
+
+def test_an_interruption_while_the_program_loads_leaves_no_traceback() -> None:
+    program = (
+        "import sys\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, *rest):\n"
+        "        if name == 'moreish.cli.app':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "from moreish.cli import main\n"
+        "main(['--help'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "moreish: Interrupted.\n")
+
+
 def test_a_directory_that_holds_other_files_stays_as_it_is(fails: Any, items_file: Path, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/cat.jpg").write_bytes(b"cat")

@@ -218,6 +218,8 @@ def test_what_is_no_exercise_is_said(tmp_path: Path) -> None:
         check(tmp_path / "none.py")
     with pytest.raises(FileError, match="cannot be read: Is a directory"):
         check(tmp_path)
+    with pytest.raises(FileError, match=r"other.py is a file; expected a folder"):
+        start("backprop", other)
     with pytest.raises(FileError, match="exercise start zero-init$"):  # as the file's name says
         check(tmp_path / "zero_init.py")
     with pytest.raises(FileError, match="exercise start fused$"):

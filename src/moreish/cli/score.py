@@ -28,12 +28,13 @@ def score(
     Shows the NLL of each, and per character; the lower, the more the model would make such. A text with characters that
     the model does not know is left without figures, and the command ends with 2.
     """
-    texts = texts or _lines_of_standard_input()
     from moreish import load
 
+    loaded = load(model)  # a wrong name is said before anybody types lines
+    texts = texts or _lines_of_standard_input()
     shortfall = None
     try:
-        items: list[Scored | None] = [*load(model).score(texts)]
+        items: list[Scored | None] = [*loaded.score(texts)]
         problems = [""] * len(items)
     except ScoringError as error:
         items, problems, shortfall = error.items, error.problems, error

@@ -52,6 +52,10 @@ def start(name: str, directory: str | Path = ".") -> Path:
     """
     exercise = _find(name)
     path = Path(directory) / exercise.template
+    if path.parent.exists() and not path.parent.is_dir():
+        raise FileError(
+            f"{path.parent} is a file; expected a folder. Name another: moreish exercise start {name} FOLDER"
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:

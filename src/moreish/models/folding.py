@@ -44,7 +44,7 @@ def fold_batch_norm(
         )
     norms = tuple(name for name in layer_names(recipe) if f"{name}.norm.running_mean" in weights)
     if not norms:
-        raise InputError("There is nothing to fold: the network has no batch norm. Train one with norm = 'batch'.")
+        raise InputError("There is nothing to fold: the network has no batch norm. Train one with --norm batch.")
     folded = {name: array.copy() for name, array in weights.items() if ".norm." not in name}
     for name in norms:
         old = folded[f"{name}.linear.weight"]

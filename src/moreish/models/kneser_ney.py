@@ -1,5 +1,6 @@
 """The n-gram model: interpolated modified Kneser-Ney smoothing, which is what a network has to beat."""
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moreish.corpus import Corpus
-from moreish.errors import ModelFileError
+from moreish.errors import ModelFileError, MoreishWarning
 from moreish.models.counting import NGramTable, block_positions, count_ngrams, find, greatest_order
 from moreish.models.predictor import WindowPredictor
 
@@ -163,7 +164,8 @@ def fit_ngram(corpus: Corpus, order: int | None) -> NGram:
 
     Args:
         corpus: lists or running text.
-        order: of the model; None tries 2 to 8, as far as a short text allows, and takes the best NLL on validation.
+        order: of the model; one whose n-grams do not fit into an int64 is lowered, with a warning. None tries 2 to 8,
+            as far as a short text allows, and takes the best NLL on validation.
 
     Raises:
         InputError: running text that is too short for the order.
@@ -174,6 +176,12 @@ def fit_ngram(corpus: Corpus, order: int | None) -> NGram:
         longest = max(2, min(longest, *np.diff(corpus.cuts).tolist()))
     training = block_positions(corpus.blocks("train", longest - 1))
     if order is not None:
+        if longest < order:
+            warnings.warn(
+                f"Of {vocab_size:,} symbols an n-gram has at most order {longest}: it takes that, not --order {order}.",
+                MoreishWarning,
+                stacklevel=2,
+            )
         return NGram.count(corpus.stream, training, vocab_size, longest, has_boundary)
     validation = block_positions(corpus.blocks("validation", longest - 1))
     models = count_models(corpus.stream, training, vocab_size, longest, has_boundary)

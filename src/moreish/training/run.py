@@ -5,7 +5,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -170,6 +170,24 @@ def make_directory(path: Path) -> None:
         ) from error
     if not is_empty:
         raise RunError(f"{path} holds other files. Choose a directory that is empty or does not exist yet.")
+
+
+@contextmanager
+def kept_only_if_used(path: Path) -> Iterator[None]:
+    """While it is entered, a directory is made for a run; where that comes to nothing, it is removed again.
+
+    Raises:
+        RunError, FileError: as `make_directory`.
+    """
+    is_new = not path.exists()
+    make_directory(path)
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            with suppress(OSError):  # it is not empty
+                path.rmdir()
+        raise
 
 
 def free_directory(stem: str) -> Path:

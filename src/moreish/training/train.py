@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from moreish.training.run import (
     free_directory,
     held,
     is_run,
-    make_directory,
+    kept_only_if_used,
 )
 
 
@@ -95,8 +96,21 @@ def _begin(
         from moreish.engines import check_device  # loads PyTorch
 
         check_device(recipe.device)
-    if out is not None:
-        make_directory(Path(out))
+    with nullcontext() if out is None else kept_only_if_used(Path(out)):
+        run, corpus = _prepare(file, out, recipe, repeated, every)
+    if repeated is not None and recipe.minutes is not None and repeated.recipe == recipe:
+        Record.read(repeated.path).save(run.path)  # what the clock decided there is done again here
+    return run, corpus
+
+
+def _prepare(
+    file: str | os.PathLike[str] | None,
+    out: str | os.PathLike[str] | None,
+    recipe: Recipe,
+    repeated: Run | None,
+    statistics_every: int,
+) -> tuple[Run, Corpus]:
+    """Read the file and make the directory of the run."""
     spooled = _spool(file)
     try:
         copied = spooled
@@ -111,13 +125,11 @@ def _begin(
             corpus.predicted(split, recipe.context)
         mind_memory(recipe, corpus)
         stem = "input" if copied else Path(corpus.source.name).name.split(".")[0]
-        run = Run.create(Path(out) if out is not None else free_directory(stem), recipe, corpus, copied, every)
+        directory = Path(out) if out is not None else free_directory(stem)
+        return Run.create(directory, recipe, corpus, copied, statistics_every), corpus
     finally:
         if spooled is not None:
             spooled.unlink()
-    if repeated is not None and recipe.minutes is not None and repeated.recipe == recipe:
-        Record.read(repeated.path).save(run.path)  # what the clock decided there is done again here
-    return run, corpus
 
 
 def _spool(file: str | os.PathLike[str] | None) -> Path | None:
