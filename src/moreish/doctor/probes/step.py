@@ -27,7 +27,7 @@ class GradientProbe:
         self._optimizer = optimizer
         self._follows_step = follows_step
         named = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        self.name = smallest(named, optimizer)
+        self.name: str | None = smallest(named, optimizer)
         self._parameter = None if self.name is None else named[self.name]
         self._earlier: Tensor | None = None
         self._arrived: Tensor | None = None
