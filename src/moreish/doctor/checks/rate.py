@@ -26,8 +26,9 @@ FALLEN = 0.02
 """Relative fall of the loss since the first steps from which a training gets on."""
 REPLACED = 0.4
 """Step over parameters, both as lengths, from which one step all but replaces them."""
-IDLE = 0.4
-"""Share of the units of a layer that are dead or stuck after such a step, from which it was too large."""
+IDLE, ALL_IDLE = 0.4, 0.9
+"""Share of the units of a layer that are dead or stuck after such a step, from which it was too large; and after one
+that threw the parameters about."""
 ROSE = 0.2
 """Rise of the loss of the same training examples above its best, relative to its level, that is not made good soon."""
 GAINED, GAINED_LITTLE = 0.05, 0.01
@@ -130,12 +131,14 @@ def _updates(evidence: Evidence, step: int) -> list[tuple[Update, ...]]:
 
 
 def _destroyed(evidence: Evidence) -> list[Finding]:
-    """The first steps all but replaced the parameters, and units are dead or stuck that were not before."""
+    """Steps threw the parameters about or replaced them, and units are dead or stuck that were not before."""
     before = {site.name: _idle(site) for look in evidence.looks if look.step == 0 for site in look.sites or ()}
     for look in evidence.looks:
         largest = largest_move(_updates(evidence, look.step)) or 0.0
-        lost = [site for site in look.sites or () if _idle(site) >= IDLE and before.get(site.name, 0.0) < IDLE / 2]
-        if look.step > 0 and largest >= REPLACED and lost:
+        least = IDLE if largest >= REPLACED else ALL_IDLE
+        lost = [site for site in look.sites or () if _idle(site) >= least and before.get(site.name, 0.0) < IDLE / 2]
+        before |= {site.name: _idle(site) for site in look.sites or () if site not in lost}
+        if look.step > 0 and largest >= THROWN and lost:
             site = max(lost, key=_idle)
             return [
                 Finding(
@@ -166,8 +169,12 @@ def _rose(evidence: Evidence, level: Level) -> list[Finding]:
         least = ROSE * level_of(evidence, mean(best.train_losses))
         allowed = level.each(4 * number, number)
         rises = [differences(item.train_losses, best.train_losses) for item in (look, last)]
-        p = max(clearly_above(rise, least) for rise in rises)
-        if p < allowed and (largest_move(_updates(evidence, last.step)) or 0.0) >= USUAL:
+        p = max(clearly_above(rise, 0.0) for rise in rises)
+        if (
+            min(map(mean, rises)) > least
+            and p < allowed
+            and (largest_move(_updates(evidence, last.step)) or 0.0) >= USUAL
+        ):
             found.append(
                 Finding(
                     "rate-too-high", "critical", None, last.step,

@@ -1,0 +1,106 @@
+"""Rates, decay and what they leave of a network, on numbers in classes and on numbers to be predicted."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from doctor.loops import watched
+from moreish.doctor.significance import clearly_above, mean_above
+
+CENTRES = torch.randn(6, 12, generator=torch.Generator().manual_seed(7))
+
+
+def clusters(n: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Twelve numbers around one of six centres that overlap, and which."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(6, (n,), generator=generator)
+    return CENTRES[labels] + 1.2 * torch.randn(n, 12, generator=generator), labels
+
+
+def curve(n: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Six numbers and a smooth function of three of them, with noise."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(n, 6, generator=generator)
+    y = x[:, :1].sin() + 0.5 * x[:, 1:2] * x[:, 2:3] + 0.2 * torch.randn(n, 1, generator=generator)
+    return x, y
+
+
+def network(inputs: int, outputs: int) -> Any:
+    return lambda: nn.Sequential(nn.Linear(inputs, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, outputs))
+
+
+CLASSES: tuple[Any, ...] = (network(12, 6), clusters, F.cross_entropy)
+NUMBERS: tuple[Any, ...] = (network(6, 1), curve, F.mse_loss)
+
+
+def pairs(draw: Any) -> dict[str, Any]:
+    return {"train": draw(2048, 901), "validation": draw(512, 902)}
+
+
+def optimiser(kind: Any, rate: float, **settings: Any) -> Any:
+    return lambda parameters: kind(parameters, rate, **settings)
+
+
+@pytest.mark.parametrize(
+    ("of", "optimise"),
+    [
+        (CLASSES, optimiser(torch.optim.Adam, 0.1)),
+        (CLASSES, optimiser(torch.optim.SGD, 1.0, momentum=0.9)),
+        (NUMBERS, optimiser(torch.optim.Adam, 0.3)),
+    ],
+)
+def test_a_rate_that_is_far_too_high_stands_above_the_units_it_killed(of: Any, optimise: Any) -> None:
+    report = watched(of, 420, optimise, **pairs(of[1]))
+    assert report.names[:1] == ("rate-too-high",), str(report)
+
+
+@pytest.mark.parametrize(("of", "rate"), [(CLASSES, 1e-6), (NUMBERS, 1e-6), (NUMBERS, 1e-5)])
+def test_a_rate_that_is_far_too_low_is_named_though_the_loss_falls(of: Any, rate: float) -> None:
+    assert watched(of, 420, optimiser(torch.optim.Adam, rate), **pairs(of[1])).names[:1] == ("rate-too-low",)
+
+
+@pytest.mark.parametrize("of", [CLASSES, NUMBERS])
+@pytest.mark.parametrize(
+    "optimise",
+    [
+        optimiser(torch.optim.Adam, 1e-3),
+        optimiser(torch.optim.Adam, 3e-4, weight_decay=1e-4),
+        optimiser(torch.optim.AdamW, 3e-3, weight_decay=0.1),
+        optimiser(torch.optim.SGD, 0.02, momentum=0.9),
+    ],
+)
+def test_usual_rates_and_decays_are_left_in_peace(of: Any, optimise: Any) -> None:
+    assert watched(of, 420, optimise, **pairs(of[1])).names == ()
+
+
+@pytest.mark.parametrize(
+    "optimise",
+    [optimiser(torch.optim.Adam, 1e-3, weight_decay=0.1), optimiser(torch.optim.SGD, 0.05, weight_decay=1.0)],
+)
+def test_decay_that_outweighs_the_gradient_is_named(optimise: Any) -> None:
+    assert watched(CLASSES, 420, optimise, **pairs(clusters)).names[:1] == ("weight-decay",)
+
+
+def test_a_sign_test_helps_where_a_few_huge_values_hide_what_most_show() -> None:
+    rng = np.random.default_rng(0)
+    values = np.concatenate((rng.normal(1, 1, 200), [300.0, -60.0]))
+    n, above = len(values), int((values > 0).sum())
+    sign = sum(math.comb(n, k) for k in range(above, n + 1)) / 2**n
+    assert clearly_above(values.tolist(), 0.0) == pytest.approx(2 * sign, rel=1e-6)
+    assert sign < 1e-12 < 1e-2 < mean_above(values.tolist(), 0.0)
+
+
+def test_a_sign_test_does_not_speak_against_the_mean() -> None:
+    assert clearly_above([1.0] * 90 + [-100.0] * 10, 0.0) == 1.0
+
+
+def test_the_two_tests_together_keep_their_level() -> None:
+    """With values that are symmetric around the bound, at most a share α of the p-values is below α."""
+    rng = np.random.default_rng(1)
+    values = [clearly_above(rng.standard_t(2, 64).tolist(), 0.0) for _ in range(2000)]
+    assert np.mean(np.array(values) < 0.01) < 0.015
