@@ -275,3 +275,20 @@ def test_running_statistics_of_other_data_are_named(spoils: bool, names: tuple[s
     report = watched("cnn", 220, each_step=each_step)
     assert report.names == names, str(report)
     assert "batch-norm-statistics" in report.examined
+
+
+@pytest.mark.parametrize(("momentum", "names"), [(1e-4, ("batch-norm-statistics",)), (0.1, ())])
+def test_running_statistics_that_never_arrive_are_named_at_the_end(momentum: float, names: tuple[str, ...]) -> None:
+    def make() -> nn.Module:
+        model = net.CNN()
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = momentum
+        return model
+
+    network = (make, net.images, nn.functional.cross_entropy)
+    assert watched(network, 220, each_step=passes(True)).names == names
+
+
+def test_batch_norm_over_one_picture_at_a_time_is_named() -> None:
+    assert watched("cnn", 60, batch=1, each_step=passes(True)).names[:1] == ("batch-norm-of-one",)

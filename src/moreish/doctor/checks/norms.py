@@ -14,6 +14,7 @@ DISTANCE = 0.5
 SPREAD = 2.0
 """Factor between the running variance and that of the batch."""
 MIN_ROWS = 30
+MIN_MINIBATCHES = 8
 _PAPER = "Ioffe & Szegedy 2015, arXiv:1502.03167, section 3.1"
 
 
@@ -22,14 +23,27 @@ def _norms(evidence: Evidence) -> list[tuple[Look, BatchNorm]]:
 
 
 def batch_of_one(evidence: Evidence, level: Level) -> Verdict:
-    """Statistics of one value: the output is the bias, whatever came in."""
-    return _exact(
+    """Statistics of one value: the output is the bias, whatever came in. Or of one picture at a time."""
+    verdict = _exact(
         evidence, "batch-norm-of-one", "critical", lambda norm: norm.rows < 2,
         ("values per channel that the statistics rest on", lambda norm: float(norm.rows), 2.0),
         "Batch norm gets one value per channel: minus its own mean it is zero, so nothing of the input is left.",
         "Use a larger batch, or a norm that does not look at the batch: nn.LayerNorm, nn.GroupNorm.",
         "Wu & He 2018, arXiv:1803.08494, section 1",
     )  # fmt: skip
+    sizes = [item.num_examples for item in evidence.history.minibatches] if evidence.history else []
+    if verdict or not isinstance(verdict, list) or len(sizes) < MIN_MINIBATCHES or max(sizes) > 1:
+        return verdict
+    return [
+        Finding(
+            "batch-norm-of-one", "major", None, evidence.history.minibatches[-1].step if evidence.history else 0,
+            Measurement("examples that the statistics of batch norm rest on", 1, 32, num_examples=len(sizes)),
+            "Every minibatch is one example, and batch norm takes its statistics from it: each is normalised by itself "
+            "while the network trains, and by the running statistics when it is evaluated.",
+            "Use a larger batch, or a norm that does not look at the batch: nn.GroupNorm, nn.LayerNorm.",
+            "Wu & He 2018, arXiv:1803.08494, section 1",
+        )
+    ]  # fmt: skip
 
 
 def momentum_zero(evidence: Evidence, level: Level) -> Verdict:
@@ -63,13 +77,16 @@ def running_statistics(evidence: Evidence, level: Level) -> Verdict:
     norms = [(look, norm) for look, norm in _norms(evidence) if norm.tracks and norm.mean_distance]
     if not _norms(evidence):
         return NotApplicable("there is no batch norm")
-    warm = [(look, norm) for look, norm in norms if _is_warm(norm) and norm.rows >= MIN_ROWS]
+    # What has not arrived when the training ends never will, however slow the momentum.
+    end = max((look.step for look, _ in norms), default=0) if evidence.history and evidence.history.is_over else 0
+    large = [(look, norm) for look, norm in norms if norm.rows >= MIN_ROWS]
+    warm = [(look, norm) for look, norm in large if _is_warm(norm) or 0 < look.step == end]
     if not warm:
         return NotExamined("batch-norm-statistics", "running statistics were not yet updated often enough to be judged")
     found = []
     num_places = len({norm.name for _, norm in warm})
-    looks = sorted({look.step for look, _ in warm})
-    values = {(norm.name, look.step): _p_value(norm, look.step) for look, norm in warm}
+    looks = sorted({look.step for look, _ in large})
+    values = {(norm.name, look.step): _p_value(norm, look.step) for look, norm in large}
     for look, norm in warm:
         number = looks.index(look.step)
         allowed = level.each(4 * num_places, number + 1)
