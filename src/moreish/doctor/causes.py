@@ -41,7 +41,7 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "batch-norm-statistics": _NOTHING_ARRIVES,  # what reaches the output is looked at in evaluation mode
     "vanishing": ("underfitting", "rate-too-low", "rnn-forgets", "no-gradient"),
     "rate-too-low": ("underfitting", "inputs-ignored", "never-moves"),
-    "schedule-not-applied": (),
+    "schedule-not-applied": ("rate-too-low", "rate-too-high", "underfitting", "inputs-ignored", "spikes"),
     "not-shuffled": ("spikes", "rate-too-high", "rate-too-low", "clipping-binds", "overfitting", "dead-relu",
                      "stuck-units", "inputs-ignored", "underfitting"),
     "evaluated-in-training-mode": ("batch-norm-statistics",),

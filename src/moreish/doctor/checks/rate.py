@@ -118,9 +118,12 @@ def _diverged(evidence: Evidence) -> list[Finding]:
 def _thrown(evidence: Evidence, look: Look, gain: list[float], scale: float) -> float:
     """p-value against "a tenth of the rate gains nothing", where steps throw the parameters about and it gains enough.
 
-    Such steps destroy what the initialisation was made for; what a tenth gains afterwards understates the harm.
+    Such steps destroy what the initialisation was made for; what a tenth gains afterwards understates the harm. Where
+    most of the first loss is gone, little is left to gain, and half of the first is what counts.
     """
     largest = largest_move(_updates(evidence, look.step)) or 0.0
+    losses = evidence.history.losses[:16] if evidence.history else ()
+    scale = max(scale, median(losses) / 2 if losses else 0.0)
     if largest < THROWN or mean(gain) < scale * (GAINED_LITTLE if largest >= REPLACED else GAINED):
         return 1.0
     return clearly_above(gain, 0.0)
