@@ -122,8 +122,8 @@ def _thrown(evidence: Evidence, look: Look, gain: list[float], scale: float) -> 
     most of the first loss is gone, little is left to gain, and half of the first is what counts.
     """
     largest = largest_move(_updates(evidence, look.step)) or 0.0
-    losses = evidence.history.losses[:16] if evidence.history else ()
-    scale = max(scale, median(losses) / 2 if losses else 0.0)
+    losses = evidence.history.losses[:1] if evidence.history else ()
+    scale = max(scale, losses[0] / 2 if losses else 0.0)
     if largest < THROWN or mean(gain) < scale * (GAINED_LITTLE if largest >= REPLACED else GAINED):
         return 1.0
     return clearly_above(gain, 0.0)
@@ -140,7 +140,8 @@ def _destroyed(evidence: Evidence) -> list[Finding]:
         largest = largest_move(_updates(evidence, look.step)) or 0.0
         least = IDLE if largest >= REPLACED else ALL_IDLE
         lost = [site for site in look.sites or () if _idle(site) >= least and before.get(site.name, 0.0) < IDLE / 2]
-        before |= {site.name: _idle(site) for site in look.sites or () if site not in lost}
+        if largest < THROWN:
+            before |= {site.name: _idle(site) for site in look.sites or ()}
         if look.step > 0 and largest >= THROWN and lost:
             site = max(lost, key=_idle)
             return [
