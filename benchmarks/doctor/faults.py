@@ -93,7 +93,7 @@ FAULTS: tuple[Fault, ...] = (
           ("deep", "regressor", "tabular")),
     Fault("sharp attention", ("attention-scale", "attention-collapse"), initial("scale_attention"), (4.0, 10.0, 40.0),
           ("gpt", "llama", "vit")),
-    Fault("recurrence that forgets", ("rnn-forgets",), initial("forget"), (0.6, 0.4, 0.2), ("elman", "rnn"),
+    Fault("recurrence that forgets", ("rnn-forgets",), initial("forget"), (0.4, 0.25, 0.1), ("elman", "rnn"),
           base=_long),
     # Parameters and norms
     Fault("optimiser lacks a layer", ("not-in-optimizer",), field("left_out"), ("embed", "head", "body"),

@@ -11,7 +11,7 @@ from moreish.doctor.significance import Level, mean_above, mean_below
 FACTOR = 100.0
 """From the first layer to the last; less is made good by any optimiser that adapts its steps."""
 MIN_LAYERS = 4
-USUAL, FORGETS = 0.55, 0.25
+USUAL, FORGETS = 0.55, 0.4
 """Share of the gradient that PyTorch's cells keep from position to position at the start; and where it matters."""
 MIN_ORDER = 0.7
 """Kendall's τ between depth and size."""
