@@ -16,6 +16,10 @@ from moreish.doctor.causes import CONSEQUENCES, explained_by
         ),  # a mode was there before it was seen
         ({"rate-too-high": 0, "saturated-tanh": 0}, {"saturated-tanh"}),  # no step was taken yet
         ({"rate-too-high": 50, "stuck-units": 50}, {"rate-too-high"}),
+        ({"never-moves": 100, "inputs-ignored": 400, "underfitting": 400, "overfitting": 400}, {"never-moves"}),
+        ({"never-moves": 100, "rate-too-high": 100}, {"never-moves"}),
+        ({"not-finite": 0, "output-ignores-input": 0, "no-gradient": 0, "context-unused": 0}, {"not-finite"}),
+        ({"not-finite": 3, "never-moves": 50}, {"not-finite"}),
         ({"dead-relu": 0, "output-ignores-input": 0, "no-gradient": 0}, {"dead-relu"}),
     ],
 )

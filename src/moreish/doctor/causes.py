@@ -8,7 +8,8 @@ _NOTHING_ARRIVES = ("output-ignores-input", "context-unused")
 
 # Each cause and what it brings about by itself. Order is rank: what stands higher is named first.
 CONSEQUENCES: dict[str, tuple[str, ...]] = {
-    "not-finite": ("rate-too-high", "initial-loss", "spikes", "underfitting", "exploding", "saturated-tanh"),
+    "not-finite": ("rate-too-high", "initial-loss", "spikes", "underfitting", "exploding", "saturated-tanh",
+                   "never-moves", "no-gradient", "dropout-in-evaluation", "inputs-ignored", *_NOTHING_ARRIVES),
     "future-leak": ("overfitting", "label-in-input"),
     "examples-mixed": ("context-unused", "future-leak", "inputs-ignored", "underfitting"),
     "labels-mismatched": ("inputs-ignored", "underfitting", "overfitting", "label-shifted", "rate-too-low"),
@@ -21,8 +22,8 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "context-unused": ("inputs-ignored", "underfitting"),
     "symmetric-units": ("no-gradient", "vanishing", "dead-relu", "underfitting", "inputs-ignored", "rate-too-low",
                         "never-moves", "output-ignores-input", "context-unused", "not-finite"),
-    "not-in-optimizer": ("never-moves", "underfitting", "rate-too-low"),
-    "no-gradient": ("never-moves", "underfitting"),
+    "not-in-optimizer": ("never-moves", "underfitting", "rate-too-low", "inputs-ignored"),
+    "no-gradient": ("never-moves", "underfitting", "rate-too-low", "inputs-ignored"),
     "gradients-not-cleared": ("rate-too-high", "spikes", "clipping-binds", "not-finite"),
     "trained-in-eval-mode": ("batch-norm-statistics", "rate-too-high", "spikes", "not-finite"),
     "batch-norm-momentum": ("batch-norm-statistics",),
@@ -41,6 +42,7 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "batch-norm-statistics": _NOTHING_ARRIVES,  # what reaches the output is looked at in evaluation mode
     "vanishing": ("underfitting", "rate-too-low", "rnn-forgets", "no-gradient"),
     "rate-too-low": ("underfitting", "inputs-ignored", "never-moves"),
+    "never-moves": ("inputs-ignored", "underfitting", "rate-too-low", "rate-too-high", "overfitting"),
     "schedule-not-applied": ("rate-too-low", "rate-too-high", "underfitting", "inputs-ignored", "spikes"),
     "not-shuffled": ("spikes", "rate-too-high", "rate-too-low", "clipping-binds", "overfitting", "dead-relu",
                      "stuck-units", "inputs-ignored", "underfitting"),

@@ -191,6 +191,11 @@ class Data:
         num_found: of them, those that stand there.
         num_relabelled: of these, those that have a target in the loop that they have nowhere there.
         relabelled_by_chance: share of training examples that are found so among the others of the training set.
+        are_inputs_finite: whether every number of the inputs is.
+        are_targets_finite: the same of the targets.
+        num_columns: columns of numbers, one row an example, in which the label was looked for.
+        label_columns: names of those that give it away.
+        label_relation: what they are to it: "equal to", "an affine function of" or "the one-hot code of".
     """
 
     num_examples: int
@@ -208,6 +213,11 @@ class Data:
     num_found: int = 0
     num_relabelled: int = 0
     relabelled_by_chance: float = 0.0
+    are_inputs_finite: bool = True
+    are_targets_finite: bool = True
+    num_columns: int = 0
+    label_columns: tuple[str, ...] = ()
+    label_relation: str = ""
 
 
 @dataclass(frozen=True)
@@ -302,6 +312,34 @@ class Update:
 
 
 @dataclass(frozen=True)
+class Unregistered:
+    """A tensor that is trained with the model, and is none of its parameters.
+
+    Attributes:
+        in_optimizer: None where no optimiser was given.
+    """
+
+    shape: tuple[int, ...]
+    in_optimizer: bool | None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What autograd recorded of a pass.
+
+    Attributes:
+        unregistered: tensors that require a gradient, are used in the forward pass, and are neither parameters of the
+            model nor inputs.
+        spoiled_by: the first operation, on the way back, whose derivative made NaN or infinity of a finite gradient.
+        has_gradient: whether the loss depends on anything that requires a gradient.
+    """
+
+    unregistered: tuple[Unregistered, ...]
+    spoiled_by: str | None
+    has_gradient: bool
+
+
+@dataclass(frozen=True)
 class Look:
     """What was seen at one step. `step` 0 is before training."""
 
@@ -317,6 +355,7 @@ class Look:
     train_losses: tuple[float, ...] | None = None
     validation_losses: tuple[float, ...] | None = None
     in_training_mode: bool | None = None
+    graph: Graph | None = None
 
 
 @dataclass(frozen=True)

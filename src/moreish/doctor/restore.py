@@ -1,31 +1,38 @@
 """Leave everything as it was: parameters, buffers, gradients, modes, hooks, attributes, optimiser, random streams."""
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from moreish.doctor.subject import is_compiled
+
 
 @contextmanager
 def untouched(
-    model: nn.Module, optimizer: torch.optim.Optimizer | None = None, *, values: bool = True
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer | None = None,
+    *,
+    values: bool = True,
+    others: Sequence[Tensor] = (),
 ) -> Iterator[None]:
     """Whatever is done inside, everything is bit for bit as before afterwards, also after an error.
 
     Args:
         model: its parameters, buffers, gradients, `requires_grad`, modes, hooks and other attributes of its modules.
-        optimizer: its state and the settings of its groups.
+        optimizer: its state, the settings of its groups, and what it holds.
         values: whether values and gradients of parameters may change inside; without, only buffers are copied, which
             saves memory.
+        others: tensors that are trained and that neither of them holds.
     """
     modules = [(module, _attributes(module)) for module in model.modules()]
     parameters = [
         (p, p.requires_grad, p.grad, _copy(p.grad) if values else None, _copy(p) if values else None)
-        for p in model.parameters()
+        for p in _trained(model, optimizer, others)
     ]
     buffers = [(buffer, _copy(buffer)) for buffer in model.buffers()]
     groups, state = _optimizer_state(optimizer)
@@ -58,6 +65,17 @@ def without_dropout(model: nn.Module) -> Iterator[None]:
     finally:
         for module in modules:
             module.training = True
+
+
+def eager(model: nn.Module) -> AbstractContextManager[Any]:
+    """What of the model is compiled runs as it is written inside, so that nothing is compiled for the doctor."""
+    return torch.compiler.set_stance("force_eager") if is_compiled(model) else nullcontext()
+
+
+def _trained(model: nn.Module, optimizer: torch.optim.Optimizer | None, others: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Parameters of the model, what the optimiser holds besides, and others; each once."""
+    held = [p for group in optimizer.param_groups for p in group["params"]] if optimizer is not None else []
+    return tuple({id(p): p for p in (*model.parameters(), *held, *others)}.values())
 
 
 def _attributes(module: nn.Module) -> dict[str, tuple[Any, Any]]:

@@ -1,7 +1,9 @@
 """The model, the batch and the loss, called in one way whatever form they have, and checked before anything is done."""
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -22,7 +24,8 @@ class Subject:
     """What is examined.
 
     Attributes:
-        inputs: a tensor, or a tuple (positional arguments) or dict (keyword arguments) of them.
+        inputs: a tensor, or a tuple (positional arguments) or dict (keyword arguments) of them; where `forward` does
+            not take them so, it gets the tuple or dict as it is.
         targets: whatever `loss_fn` takes second.
     """
 
@@ -47,18 +50,34 @@ class Subject:
             ModelError: the module raised.
         """
         inputs = self.inputs if inputs is None else inputs
+        call = self._call
         try:
-            if isinstance(inputs, Mapping):
+            if call == "**inputs":
                 return self.model(**inputs)
-            return self.model(*inputs) if isinstance(inputs, tuple | list) else self.model(inputs)
+            return self.model(*inputs) if call == "*inputs" else self.model(inputs)
         except MoreishError:
             raise
         except Exception as error:
             shape = tuple(first_tensor(inputs).shape)
+            called = f", called as model({call})," if isinstance(inputs, Mapping | tuple | list) else ""
             raise ModelError(
-                f"{type(self.model).__name__} raised {type(error).__name__} in forward on inputs of shape {shape}: "
-                f"{_one_line(error)}. Pass a batch that the model accepts; nothing was changed."
+                f"{type(self.model).__name__} raised {type(error).__name__} in forward{called} on inputs of shape "
+                f"{shape}: {_one_line(error)}. Pass a batch that the model accepts; nothing was changed."
             ) from error
+
+    @cached_property
+    def _call(self) -> str:
+        """How inputs are handed on, told by the signature of `forward`: what it raises inside is another matter."""
+        args: tuple[Any, ...] = ()
+        kwargs: dict[Any, Any] = {}
+        if isinstance(self.inputs, Mapping):
+            unpacked, kwargs = "**inputs", dict(self.inputs)
+        elif isinstance(self.inputs, tuple | list):
+            unpacked, args = "*inputs", tuple(self.inputs)
+        else:
+            return "inputs"
+        fits_whole = _binds(self.model, (self.inputs,), {})
+        return "inputs" if fits_whole and not _binds(self.model, args, kwargs) else unpacked
 
     def loss(self, output: Any) -> Tensor:
         """The loss as a scalar tensor.
@@ -85,7 +104,7 @@ class Subject:
             targets = targets.reshape(n, per_example, *targets.shape[1:])[rows].flatten(0, 1)
         else:
             targets = take(targets, rows, n)
-        return Subject(self.model, take(self.inputs, rows, n), targets, self.loss_fn)
+        return replace(self, inputs=take(self.inputs, rows, n), targets=targets)
 
     def replaced(self, values: Tensor) -> Any:
         """The inputs with another tensor in the place of the first."""
@@ -119,7 +138,7 @@ def make_subject(model: nn.Module, batch: Any, loss_fn: LossFunction) -> Subject
     if not callable(loss_fn):
         raise InputError(f"loss_fn is a {type(loss_fn).__name__}; expected a function of (output, targets).")
     first_tensor(batch[0])
-    return Subject(model, batch[0], batch[1], loss_fn)
+    return Subject(unwrapped(model), batch[0], batch[1], loss_fn)
 
 
 def check_model(model: nn.Module) -> None:
@@ -154,6 +173,32 @@ def check_model(model: nn.Module) -> None:
         )
 
 
+def check_optimizer(optimizer: Any) -> None:
+    """Refuse what does not step.
+
+    Raises:
+        InputError: no optimiser, or its class.
+    """
+    if isinstance(optimizer, type):
+        name = optimizer.__name__
+        raise InputError(
+            f"optimizer is the class {name}; expected one that was made: {name}(model.parameters(), lr=…)."
+        )
+    if not hasattr(optimizer, "param_groups"):
+        raise InputError(f"optimizer is a {type(optimizer).__name__}; expected a torch.optim.Optimizer.")
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The module that `torch.compile` was given; any other as it is."""
+    original = model._modules.get("_orig_mod")
+    return model if original is None else original
+
+
+def is_compiled(model: nn.Module) -> bool:
+    """Whether the module or a part of it runs compiled by `torch.compile`."""
+    return any("_orig_mod" in module._modules or module._compiled_call_impl is not None for module in model.modules())
+
+
 def scalar(loss: Any) -> Tensor:
     """The loss, if it is one number.
 
@@ -175,7 +220,7 @@ def first_tensor(value: Any) -> Tensor:
     Raises:
         InputError: there is none.
     """
-    for item in _tensors(value):
+    for item in tensors(value):
         if item.ndim and item.shape[0]:
             return item
     raise InputError(
@@ -187,7 +232,7 @@ def first_tensor(value: Any) -> Tensor:
 def first_float(output: Any) -> Tensor | None:
     """The first tensor of floats in an output: the output itself, of a tuple, a dict, or an object's `logits`."""
     logits = getattr(output, "logits", None)
-    for item in _tensors(logits if isinstance(logits, Tensor) else output):
+    for item in tensors(logits if isinstance(logits, Tensor) else output):
         if item.is_floating_point() and item.ndim:
             return item
     return None
@@ -202,13 +247,23 @@ def take(value: Any, rows: Tensor, n: int) -> Any:
     return tuple(take(item, rows, n) for item in value) if isinstance(value, tuple | list) else value
 
 
+def _binds(model: nn.Module, args: tuple[Any, ...], kwargs: dict[Any, Any]) -> bool:
+    """Whether `forward` takes these arguments, by its signature."""
+    try:
+        inspect.signature(model.forward).bind(*args, **kwargs)
+    except (TypeError, ValueError):  # it does not; or it has no signature
+        return False
+    return True
+
+
 def _rows_per_example(targets: Any, n: int) -> int:
     if not isinstance(targets, Tensor) or not targets.ndim or targets.shape[0] == n or targets.shape[0] % n:
         return 1
     return targets.shape[0] // n
 
 
-def _tensors(value: Any) -> list[Tensor]:
+def tensors(value: Any) -> list[Tensor]:
+    """Every tensor in a structure of tuples, lists and dicts."""
     if isinstance(value, Tensor):
         return [value]
     items: Sequence[Any] = ()
@@ -216,7 +271,7 @@ def _tensors(value: Any) -> list[Tensor]:
         items = list(value.values())
     elif isinstance(value, tuple | list):
         items = value
-    return [tensor for item in items for tensor in _tensors(item)]
+    return [tensor for item in items for tensor in tensors(item)]
 
 
 def _one_line(error: BaseException) -> str:

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from moreish.doctor.branching import BRANCH_STEPS, FIRST_STEP, MAX_BRANCHINGS, what_to_try
 from moreish.doctor.checks.loop import SCALE_FREE
-from moreish.doctor.evidence import BatchNorm, Data, Evidence, History, Look, Loss, Minibatch, Rates, Reference
+from moreish.doctor.evidence import BatchNorm, Data, Evidence, Graph, History, Look, Loss, Minibatch, Rates, Reference
 from moreish.doctor.finding import Report
 from moreish.doctor.judge import judge
 from moreish.doctor.probes.data import Row, labels_of, measure_data, rows_of
+from moreish.doctor.probes.graph import strangers_noted
 from moreish.doctor.probes.norms import norms_noted
 from moreish.doctor.probes.passes import Passes
 from moreish.doctor.probes.predictions import measure_loss, per_example_losses
@@ -23,7 +24,17 @@ from moreish.doctor.probes.schedule import has_scheduler, scheduler_steps
 from moreish.doctor.probes.step import GradientProbe, StepProbe
 from moreish.doctor.probes.trace import Trace, tracing
 from moreish.doctor.restore import untouched
-from moreish.doctor.subject import LossFunction, Subject, check_model, first_tensor, make_subject, scalar
+from moreish.doctor.subject import (
+    LossFunction,
+    Subject,
+    check_model,
+    check_optimizer,
+    first_tensor,
+    is_compiled,
+    make_subject,
+    scalar,
+    unwrapped,
+)
 from moreish.errors import InputError
 
 _FIRST, _GROWTH = 50, 2
@@ -73,12 +84,17 @@ class Doctor:
         validation: Any = None,
     ) -> None:
         check_model(model)
-        if not hasattr(optimizer, "param_groups"):
-            raise InputError(f"optimizer is a {type(optimizer).__name__}; expected a torch.optim.Optimizer.")
+        if isinstance(optimizer, list | tuple):
+            raise InputError(
+                f"optimizer is {len(optimizer)} optimizers; watch each part of the model with its own Doctor and one: "
+                "Doctor(part, optimizer of that part)."
+            )
+        check_optimizer(optimizer)
         for name, pair in (("train", train), ("validation", validation)):
             if pair is not None and not (isinstance(pair, tuple | list) and len(pair) == 2):
                 raise InputError(f"{name} is a {type(pair).__name__}; expected a pair (inputs, targets).")
-        self._model: nn.Module = model
+        self._model: nn.Module = unwrapped(model)
+        self._is_compiled: bool = is_compiled(model)
         self._optimizer: torch.optim.Optimizer = optimizer
         self._whole: dict[str, Subject] = {}
         if loss_fn is not None:
@@ -100,6 +116,7 @@ class Doctor:
         self._scales: list[tuple[int, float]] = []
         self._is_clipped: bool = False
         self._norms: dict[str, BatchNorm] = {}
+        self._graphs: list[Graph] = []
         self._number: int = 0
         self._next: int = 2
         self._next_labels: int = 1
@@ -177,8 +194,12 @@ class Doctor:
             self._probe = StepProbe(self._model, self._optimizer, follows_step=is_new)
             self._norms = {}
             self._step_hooks.enter_context(self._probe.hooks())
-            self._step_hooks.enter_context(norms_noted(self._model, self._norms, training_only=True))
-            self._trace = self._step_hooks.enter_context(tracing(self._model, num_examples))
+            if not self._is_compiled:  # hooks inside would be compiled with it
+                self._step_hooks.enter_context(norms_noted(self._model, self._norms, training_only=True))
+                self._trace = self._step_hooks.enter_context(tracing(self._model, num_examples))
+                if not self._looks:
+                    noted = strangers_noted(self._model, self._optimizer, inputs, self._graphs)
+                    self._step_hooks.enter_context(noted)
         if self._is_clipped and number + 1 == self._next_labels:
             self._gradient_probe = GradientProbe(self._model, self._optimizer)
             self._gradient_hooks.enter_context(self._gradient_probe.hooks())
@@ -218,7 +239,9 @@ class Doctor:
             step=self._number,
             sites=None if self._trace is None else self._trace.sites(),
             loss=None if self._looks else self._formula(),
-            norms=tuple(
+            norms=None
+            if self._is_compiled
+            else tuple(
                 replace(norm, num_updates=self._number if norm.num_updates is None else norm.num_updates)
                 for norm in self._norms.values()
             ),
@@ -226,6 +249,7 @@ class Doctor:
             train_losses=self._evaluate("train"),
             validation_losses=self._evaluate("validation"),
             in_training_mode=self._model.training,
+            graph=None if self._looks or not self._graphs else self._graphs[0],
         )
         return replace(look, rates=self._branched(look))
 
@@ -317,6 +341,8 @@ class Doctor:
             "sites": f"the first look is at step {self._next}",
         }
         missing["norms"] = missing["updates"] = missing["in_training_mode"] = missing["sites"]
+        if self._is_compiled:
+            missing["sites"] = missing["norms"] = "the model is compiled, its operations are hidden: use diagnose"
         missing["train_losses"] = missing["validation_losses"] = "it needs loss_fn, train and validation, and a look"
         if isinstance(self._reference, str):
             missing["reference"] = self._reference

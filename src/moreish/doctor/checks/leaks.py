@@ -9,6 +9,9 @@ _COPIES = 0.999
 """Share of labels equal to an input from which they are a copy of it, not similar to it."""
 
 
+_MAX_COLUMNS = 8
+
+
 def _couplings(evidence: Evidence) -> list[tuple[Look, Coupling]]:
     return [(look, look.coupling) for look in evidence.looks if look.coupling is not None]
 
@@ -125,10 +128,14 @@ def _data(evidence: Evidence) -> Data:
 
 
 def label_in_input(evidence: Evidence, level: Level) -> Verdict:
-    """Every label is a copy of an input symbol that the model sees at that point."""
+    """Every label is a copy of an input symbol that the model sees at that point, or stands in columns of numbers."""
     data = _data(evidence)
+    if data.label_columns:
+        return [_label_in_columns(data)]
     if not data.label_offset:
-        return NotApplicable("labels and inputs are not symbols of one kind")
+        if data.num_columns:
+            return []
+        return NotApplicable("inputs are neither symbols like the labels nor a table of numbers")
     copied = [offset for offset, share in data.label_offset.items() if int(offset) <= 0 and
               share >= _COPIES]  # fmt: skip
     if not copied or data.num_examples * data.num_symbols < 32:
@@ -144,6 +151,21 @@ def label_in_input(evidence: Evidence, level: Level) -> Verdict:
             "Karpathy 2019, A Recipe for Training Neural Networks, 'verify the data just before the net'",
         )
     ]  # fmt: skip
+
+
+def _label_in_columns(data: Data) -> Finding:
+    columns, is_one = data.label_columns, len(data.label_columns) == 1
+    shown = ", ".join(columns[:_MAX_COLUMNS]) + (f" and {len(columns) - _MAX_COLUMNS} more"
+                                                 if columns[_MAX_COLUMNS:] else "")  # fmt: skip
+    return Finding(
+        "label-in-input", "critical", None, 0,
+        Measurement("columns of the inputs that give the label away", len(columns), 0,
+                    num_examples=data.num_examples, details={"columns": list(columns)}),
+        f"Input column{'' if is_one else 's'} {shown} {'is' if is_one else 'are'} {data.label_relation} the label in "
+        "every example: the model learns to copy, and has nothing to copy from when it is used.",
+        "Leave out of the inputs what is known only together with the label.",
+        "Kapoor & Narayanan 2023, Patterns 4(9), Leakage and the reproducibility crisis, L2 (illegitimate features)",
+    )  # fmt: skip
 
 
 def label_shifted(evidence: Evidence, level: Level) -> Verdict:

@@ -5,6 +5,8 @@ from moreish.doctor.evidence import Evidence, Parameter
 from moreish.doctor.finding import Finding, Measurement, NotExamined
 from moreish.doctor.significance import Level
 
+_MAX_SHAPES = 8
+_NOT_REGISTERED = "tensors that are not registered"
 _PYTORCH_OPTIM = "PyTorch documentation, torch.optim: constructing it"
 
 
@@ -28,12 +30,24 @@ def not_finite(evidence: Evidence, level: Level) -> Verdict:
                 return [_not_finite(p.name, look.step, "The parameter itself holds NaN or infinity.")]
         for site in look.sites or ():
             if not site.is_finite:
-                made_here = site.has_finite_inputs
-                how = "made it out of finite numbers" if made_here else "got it from an operation before"
+                if site.has_finite_inputs:
+                    how = "made it out of finite numbers"
+                elif evidence.data is not None and not evidence.data.are_inputs_finite:
+                    how = "got it from the inputs of the model, which hold it"
+                else:
+                    how = "got it from an operation before"
                 return [_not_finite(site.name, look.step, f"This is the first operation seen with it; it {how}.")]
         loss = look.loss
         if loss is not None and not _is_finite(loss.value):
-            return [_not_finite(None, look.step, "Every operation seen is finite, but the loss is not.")]
+            in_targets = evidence.data is not None and not evidence.data.are_targets_finite
+            why = ": the targets hold it" if in_targets else ""
+            return [_not_finite(None, look.step, f"Every operation seen is finite, but the loss is not{why}.")]
+        spoiled = [p.name for p in look.parameters or () if not _is_finite(p.gradient_rms or 0.0)]
+        if spoiled:
+            maker = look.graph.spoiled_by if look.graph else None
+            made = f": the derivative of {maker} made it out of finite numbers" if maker else ""
+            more = f", and those of {len(spoiled) - 1} more" if spoiled[1:] else ""
+            return [_not_finite(spoiled[0], look.step, f"The loss is finite, but its gradient is not{more}{made}.")]
     for step, value in enumerate(history.losses if history else (), 1):
         if not _is_finite(value):
             return [_not_finite(None, step, "The loss stopped being a finite number at this step.")]
@@ -43,7 +57,7 @@ def not_finite(evidence: Evidence, level: Level) -> Verdict:
 def _not_finite(layer: str | None, step: int, what: str) -> Finding:
     return Finding(
         "not-finite", "critical", layer, step, Measurement("operations or values that are not finite", 1, 0),
-        f"NaN or infinity in the forward pass. {what}",
+        f"NaN or infinity. {what}",
         "Look at what it gets: a logarithm or root of zero, a division by zero, an overflow in half precision, or "
         "steps "
         "that were too large before. torch.autograd.set_detect_anomaly(True) names the line.",
@@ -90,16 +104,44 @@ def _gradient_finding(name: str, p: Parameter | None, step: int, count: int, sev
 
 
 def not_in_optimizer(evidence: Evidence, level: Level) -> Verdict:
-    """Parameters that would be trained, if the optimiser knew of them."""
+    """What would be trained, if the optimiser knew of it: parameters, and tensors that were never registered."""
+    found = _unregistered(evidence)
     for look in evidence.looks:
         held = {p.name: p.in_optimizer for p in look.parameters or () if p.requires_grad and p.in_optimizer is not None}
         held = held or {update.name: update.in_optimizer for update in look.updates or ()}
         missing = [name for name, is_held in held.items() if not is_held]
         if missing and len(missing) == len(held):
-            return [_not_held(None, look.step, len(missing))]
+            return [*found, _not_held(None, look.step, len(missing))]
         if held:
-            return [_not_held(name, look.step, 1) for name in missing]
-    return NotExamined("not-in-optimizer", "it needs the optimizer")
+            return [*found, *(_not_held(name, look.step, 1) for name in missing)]
+    return found or NotExamined("not-in-optimizer", "it needs the optimizer")
+
+
+def _unregistered(evidence: Evidence) -> list[Finding]:
+    look = next((look for look in evidence.looks if look.graph is not None), None)
+    tensors = [item for item in look.graph.unregistered if not item.in_optimizer] if look and look.graph else []
+    if look is None or not tensors:
+        return []
+    shapes = [str(item.shape) for item in tensors[:_MAX_SHAPES]]
+    more = f" and {len(tensors) - _MAX_SHAPES} more" if len(tensors) > _MAX_SHAPES else ""
+    return [
+        Finding(
+            "not-in-optimizer", "major", _NOT_REGISTERED, look.step,
+            Measurement("tensors used in the forward pass that require a gradient and are no parameters of the model",
+                        len(tensors), 0, details={"shapes": [list(item.shape) for item in tensors]}),
+            f"Used in the forward pass, but not registered: {_counted(len(tensors), 'tensor')} of shape "
+            f"{', '.join(shapes)}{more}. model.parameters() does not list them, so no optimiser made from it trains "
+            "them, and they are neither saved nor moved with the model. They stand in a plain list or dict, or are "
+            "made in forward.",
+            "Keep layers in nn.ModuleList or nn.ModuleDict, tensors in nn.Parameter or nn.ParameterList, and make them "
+            "in __init__. What is not to be trained gets requires_grad_(False).",
+            "PyTorch documentation, torch.nn.ModuleList: modules it contains are properly registered",
+        )
+    ]  # fmt: skip
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _not_held(name: str | None, step: int, count: int) -> Finding:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from moreish.doctor.evidence import Data
-from moreish.doctor.subject import first_tensor
+from moreish.doctor.probes.columns import label_columns
+from moreish.doctor.subject import first_tensor, tensors
 
 MAX_EXAMPLES = 200_000
 _MAX_BYTES = 1 << 20  # of the inputs of one minibatch that are looked up
@@ -40,6 +41,13 @@ def measure_data(batch: Any, validation: Any = None, looped: Sequence[Row] = ())
     counts = Counter(keys)
     data["context_repeats"] = sum(count for count in counts.values() if count > 1) / max(len(keys), 1)
     data["spread"] = _spread(x)
+    columns = label_columns(inputs, targets)
+    data |= {
+        "num_columns": columns.num_columns,
+        "label_columns": columns.columns,
+        "label_relation": columns.relation,
+    }
+    data["are_inputs_finite"], data["are_targets_finite"] = _are_finite(inputs), _are_finite(targets)
     if validation is not None:
         held_out = _keys(first_tensor(validation[0]), validation[1])
         data["num_validation"] = len(held_out)
@@ -47,6 +55,10 @@ def measure_data(batch: Any, validation: Any = None, looped: Sequence[Row] = ())
         data["num_chance_overlap"] = sum(counts.get(key, 0) > 1 for key in held_out)
     data |= _looked_up(looped, _rows(x, targets, MAX_EXAMPLES) if looped else [])
     return Data(**data)
+
+
+def _are_finite(value: Any) -> bool:
+    return all(bool(torch.isfinite(item).all()) for item in tensors(value))
 
 
 def rows_of(inputs: Any, targets: Any) -> list[Row]:

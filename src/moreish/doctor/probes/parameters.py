@@ -17,7 +17,7 @@ _EQUAL = 1e-5  # of the largest gradient: what rounding makes of equal gradients
 
 
 def measure_parameters(
-    subject: Subject, optimizer: torch.optim.Optimizer | None, feeds: Mapping[str, str]
+    subject: Subject, optimizers: tuple[torch.optim.Optimizer, ...], feeds: Mapping[str, str]
 ) -> tuple[Parameter, ...]:
     """Take the trial steps, and say for each parameter what came of it. Parameters are changed."""
     model = subject.model
@@ -37,7 +37,7 @@ def measure_parameters(
     for _ in range(NUM_STEPS if trained else 0):
         loss = subject.loss(subject.forward())
         if not loss.requires_grad:
-            first = dict.fromkeys(trained)
+            first, equal = dict.fromkeys(trained), {}  # without gradients it cannot be told what stays equal
             break
         gradients = dict(
             zip(trained, torch.autograd.grad(loss, list(trained.values()), allow_unused=True), strict=True)
@@ -53,7 +53,7 @@ def measure_parameters(
                 axes[name] = [axis for axis in axes[name] if _is_equal(p, gradient, axis, gates.get(id(p), 1))]
                 equal[name] = bool(axes[name])
         _descend(trained, gradients)
-    membership = _groups(optimizer)
+    membership = _groups(optimizers)
     return tuple(
         Parameter(
             name=name,
@@ -117,11 +117,12 @@ def _is_equal(p: Tensor, gradient: Tensor | None, axis: int, num_gates: int) -> 
         return float(difference) <= _EQUAL * float(gradient.abs().max())
 
 
-def _groups(optimizer: torch.optim.Optimizer | None) -> dict[int, float] | None:
-    """Weight decay by the identity of each parameter that the optimiser holds."""
-    if optimizer is None:
+def _groups(optimizers: tuple[torch.optim.Optimizer, ...]) -> dict[int, float] | None:
+    """Weight decay by the identity of each parameter that one of the optimisers holds."""
+    if not optimizers:
         return None
-    return {id(p): float(group.get("weight_decay") or 0.0) for group in optimizer.param_groups for p in group["params"]}
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    return {id(p): float(group.get("weight_decay") or 0.0) for group in groups for p in group["params"]}
 
 
 def _rms(tensor: Tensor) -> float:

@@ -12,8 +12,8 @@ from moreish.doctor.evidence import NotFinite
 from moreish.doctor.probes.norms import batch_norms
 from moreish.doctor.probes.step import smallest
 from moreish.doctor.probes.trace import tracing
-from moreish.doctor.restore import untouched
-from moreish.doctor.subject import Subject
+from moreish.doctor.restore import eager, untouched
+from moreish.doctor.subject import Subject, unwrapped
 from moreish.errors import MoreishError
 
 
@@ -36,9 +36,10 @@ class Passes:
         self.num_in_training_mode: int = 0
         self.num_in_evaluation_mode: int = 0
         self.num_steps: int = 0
+        self._entered = model
+        self._model = model = unwrapped(model)
         self.noisy: tuple[str, ...] = _noisy_modules(model)
         self.not_finite: NotFinite | None = None
-        self._model = model
         self._optimizer = optimizer
         self._is_away = False
         self.has_caught: bool = False
@@ -52,7 +53,7 @@ class Passes:
         """Hooks for as long as the loop runs; closing the stack takes them away."""
         stack = ExitStack()
         if self.noisy:
-            stack.callback(self._model.register_forward_pre_hook(self._enters).remove)
+            stack.callback(self._entered.register_forward_pre_hook(self._enters).remove)
         stack.callback(self._optimizer.register_step_pre_hook(self._steps).remove)
         return stack
 
@@ -61,7 +62,8 @@ class Passes:
         """What happens inside is the doctor's own doing, and not counted."""
         self._is_away = True
         try:
-            yield
+            with eager(self._model):
+                yield
         finally:
             self._is_away = False
 

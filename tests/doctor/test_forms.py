@@ -1,0 +1,169 @@
+"""Every usual form of what is handed in is understood: several inputs, several optimisers, compiled models."""
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import moreish
+from doctor import networks as net
+from moreish.doctor import Report
+
+X, Y = net.images(64)
+WIDE = X.flatten(1)
+
+
+class Whole(nn.Module):
+    """Takes a dict, or a pair, as it is."""
+
+    def __init__(self, *keys: Any) -> None:
+        super().__init__()
+        self.keys = keys
+        self.out = nn.Linear(288, 6)
+
+    def forward(self, batch: Any) -> Tensor:
+        return self.out(torch.cat([batch[key] for key in self.keys], 1))
+
+
+class Apart(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.out = nn.Linear(288, 6)
+
+    def forward(self, a: Tensor, b: Tensor | None = None) -> Tensor:
+        assert b is not None
+        return self.out(torch.cat((a, b), 1))
+
+
+@pytest.mark.parametrize(
+    ("model", "inputs"),
+    [
+        (Whole("a", "b"), {"a": WIDE, "b": WIDE.flip(1)}),
+        (Whole("a b", "b"), {"a b": WIDE, "b": WIDE.flip(1)}),
+        (Whole(0, 1), (WIDE, WIDE.flip(1))),
+        (Apart(), {"a": WIDE, "b": WIDE.flip(1)}),
+        (Apart(), (WIDE, WIDE.flip(1))),
+        (Apart(), [WIDE, WIDE.flip(1)]),
+    ],
+)
+def test_dicts_and_tuples_are_unpacked_where_forward_takes_them_so_and_else_passed_whole(
+    model: nn.Module, inputs: Any
+) -> None:
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+    report = moreish.diagnose(model, (inputs, Y), F.cross_entropy, optimizer)
+    assert report.names == ()
+    assert "output-ignores-input" in report.examined
+    with moreish.Doctor(model, optimizer, F.cross_entropy, train=(inputs, Y)) as doctor:
+        for _ in range(3):
+            optimizer.zero_grad()
+            output = model(inputs) if isinstance(model, Whole) else model(WIDE, WIDE.flip(1))
+            loss = F.cross_entropy(output, Y)
+            loss.backward()
+            optimizer.step()
+            doctor.step(loss, inputs, Y)
+    assert doctor.report().names == ()
+
+
+class Choosy(Apart):
+    def forward(self, a: Tensor, b: Tensor | None = None) -> Tensor:
+        raise TypeError("a is of the wrong kind")
+
+
+def test_an_error_inside_forward_is_told_with_the_call_and_decides_nothing() -> None:
+    with pytest.raises(moreish.MoreishError, match=r"TypeError in forward, called as model\(\*inputs\).*wrong kind"):
+        moreish.diagnose(Choosy(), ((WIDE, WIDE), Y), F.cross_entropy)
+
+
+class TwoParts(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head = nn.Linear(144, 32), nn.Linear(32, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.body(x).tanh())
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_several_optimisers_hold_their_parameters_together(number: int) -> None:
+    model = TwoParts()
+    parts = [torch.optim.SGD(part.parameters(), 0.1) for part in (model.body, model.head)][:number]
+    report = moreish.diagnose(model, (WIDE, Y), F.cross_entropy, parts)
+    missing = {finding.layer for finding in report.findings if finding.name == "not-in-optimizer"}
+    assert missing == (set() if number == 2 else {"head.weight", "head.bias"})
+    unseen = {item.name: item.why for item in report.not_examined}
+    if number == 2:
+        assert "one optimizer" in unseen["rate-too-high"]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "line"),
+    [
+        (torch.optim.SGD, r"optimizer is the class SGD; .*SGD\(model.parameters\(\), lr=…\)"),
+        ([], "optimizer is an empty list"),
+        ([torch.optim.SGD], "optimizer is the class SGD"),
+        ("sgd", "optimizer is a str; expected a torch.optim.Optimizer"),
+    ],
+)
+def test_what_is_no_optimiser_is_refused_in_one_line(optimizer: Any, line: str) -> None:
+    with pytest.raises(moreish.MoreishError, match=line):
+        moreish.diagnose(TwoParts(), (WIDE, Y), F.cross_entropy, optimizer)
+    if optimizer:
+        with pytest.raises(moreish.MoreishError, match="optimizer is "):
+            moreish.Doctor(TwoParts(), optimizer)
+
+
+def test_a_doctor_watches_one_optimiser_and_says_what_to_do_with_two() -> None:
+    model = TwoParts()
+    optimizers = [torch.optim.SGD(part.parameters(), 0.1) for part in (model.body, model.head)]
+    with pytest.raises(moreish.MoreishError, match=r"2 optimizers; .* one: Doctor\(part, optimizer of that part\)"):
+        moreish.Doctor(model, optimizers)  # type: ignore[arg-type]
+
+
+def compiled(model: nn.Module, graphs: list[Any]) -> Any:
+    def backend(graph: Any, _: Any) -> Any:
+        graphs.append(graph)
+        return graph.forward
+
+    return torch.compile(model, backend=backend)
+
+
+def examined(model: nn.Module) -> Report:
+    return moreish.diagnose(model, (X, Y), F.cross_entropy, torch.optim.SGD(model.parameters(), 0.01))
+
+
+def test_a_compiled_model_is_examined_like_the_one_it_was_made_of_and_nothing_is_compiled_for_it() -> None:
+    torch.manual_seed(0)
+    model, graphs = net.CNN(bias=True), []
+    plain = examined(model)
+    assert plain.names
+    assert examined(compiled(model, graphs)) == plain
+    model.net[9] = compiled(model.net[9], graphs)  # a part of it, whose parameters have another name
+    assert examined(model).names == plain.names
+    assert graphs == []
+
+
+def test_a_compiled_model_is_watched_and_nothing_is_compiled_for_it() -> None:
+    results, counts = [], []
+    for is_watched in (False, True):
+        torch.compiler.reset()
+        torch.manual_seed(0)
+        plain, graphs = net.CNN(bias=True), []
+        model = compiled(plain, graphs)
+        optimizer = torch.optim.SGD(model.parameters(), 0.01)
+        doctor = moreish.Doctor(model, optimizer, F.cross_entropy, train=(X, Y), validation=net.images(64, seed=1))
+        with doctor:
+            for _ in range(4):
+                loss = F.cross_entropy(model(X), Y)
+                loss.backward()  # not cleared
+                optimizer.step()
+                if is_watched:
+                    doctor.step(loss, X, Y)
+        results.append([p.detach().clone() for p in plain.parameters()])
+        counts.append(len(graphs))
+    assert counts[0] == counts[1] > 0
+    assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
+    report = doctor.report()
+    assert report.names[0] == "gradients-not-cleared"
+    assert "compiled" in {item.name: item.why for item in report.not_examined}["vanishing"]
