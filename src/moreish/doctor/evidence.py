@@ -103,6 +103,10 @@ class Loss:
         chance: ln V, what even chances give.
         marginal: entropy of the batch's targets alone, nats.
         outputs_are: "logits", "log-probabilities", "probabilities" or "other".
+        of_zero: squared errors of predicting 0 for the examples of `per_example`, (n,); empty where targets are no
+            numbers.
+        of_mean: the same of predicting the mean of the targets.
+        targets_mean: that mean, over all outputs of an example.
     """
 
     value: float
@@ -114,6 +118,9 @@ class Loss:
     chance: float
     marginal: float
     outputs_are: str
+    of_zero: tuple[float, ...] = ()
+    of_mean: tuple[float, ...] = ()
+    targets_mean: float = 0.0
 
 
 @dataclass(frozen=True)

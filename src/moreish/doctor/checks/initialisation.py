@@ -1,12 +1,21 @@
 """Before the first step: a loss above even chances, units that can never differ, tanh that starts saturated."""
 
 from moreish.doctor.checks.check import Check, NotApplicable, Verdict
-from moreish.doctor.evidence import Evidence
+from moreish.doctor.evidence import Evidence, Look, Loss
 from moreish.doctor.finding import Finding, Measurement, NotExamined
 from moreish.doctor.significance import Level, mean_above
 
 LOSS_EXCESS = 0.5
 """Nats above ln V from which an initial loss matters: logits of standard deviation 1 give as much."""
+SQUARED_EXCESS = 25.0
+"""How many times the squared error of a constant an initial one may be: outputs five times as large as the targets.
+Outputs as large as these and independent of them give 2; an output layer of He et al. (deviation √2) over targets that
+were not scaled (deviation 0.3) gives 23, and is in use.
+"""
+GROSS = 100.0
+"""The same, from which it costs much: outputs ten times as large as the targets."""
+OFF_ZERO = 1.0
+"""Mean of the targets over their deviation, from which the last bias should begin there."""
 SATURATED_NULL = 0.209
 """P(|tanh x| > 0.97) for x ~ N(0, 5/3): the largest gain in use (PyTorch's for tanh). N(0, 1) gives 0.036."""
 SATURATED_THRESHOLD = 0.30
@@ -23,7 +32,7 @@ def initial_loss(evidence: Evidence, level: Level) -> Verdict:
         return NotExamined("initial-loss", "no loss was seen before training")
     for look, loss in early:
         if not loss.num_classes:
-            return NotApplicable("the targets are not classes, so there is no even chance to compare with")
+            return _initial_error(look, loss, level)
         if len(loss.per_example) < 3 or loss.formula in ("unknown", "likelihood of logits"):
             return NotExamined("initial-loss", "the loss could not be taken apart by example, or under 3 examples")
         p = mean_above(loss.per_example, loss.chance + LOSS_EXCESS)
@@ -46,6 +55,39 @@ def initial_loss(evidence: Evidence, level: Level) -> Verdict:
                 )
             )  # fmt: skip
     return found
+
+
+def _initial_error(look: Look, loss: Loss, level: Level) -> Verdict:
+    """Squared errors: above 25 times those of predicting zero, and of predicting the mean, example by example."""
+    if not loss.of_zero:
+        return NotApplicable("the targets are neither classes nor numbers of the outputs' shape")
+    if loss.formula != "squared error" or len(loss.per_example) < 3:
+        return NotExamined("initial-loss", "the loss is no squared error, or could not be taken apart by example")
+    p = max(
+        mean_above([own - SQUARED_EXCESS * other for own, other in zip(loss.per_example, constant, strict=True)], 0.0)
+        for constant in (loss.of_zero, loss.of_mean)
+    )
+    allowed = level.each()
+    if p >= allowed:
+        return []
+    error, zero, mean = (sum(items) / len(items) for items in (loss.per_example, loss.of_zero, loss.of_mean))
+    constant = max(zero, mean)
+    # A mean apart from zero is what the last bias has to find.
+    is_off_zero = zero - mean > OFF_ZERO**2 * mean
+    begin = f"nn.init.constant_(head.bias, {loss.targets_mean:.3g})" if is_off_zero else "nn.init.zeros_(head.bias)"
+    return [
+        Finding(
+            "initial-loss", "major" if error > GROSS * constant else "minor", None, look.step,
+            Measurement("initial squared error", error, constant, SQUARED_EXCESS * constant, p, allowed,
+                        len(loss.per_example), {"of predicting 0": zero, "of predicting the mean": mean}),
+            f"The untrained network is further off than any constant: predicting 0 would cost {zero:.3g}, the mean of "
+            f"the targets {mean:.3g}, it costs {error:.3g}. Its outputs are about {(error / constant) ** 0.5:.2g} times as "
+            "large as the targets, and the first steps are spent shrinking them.",
+            "Scale the weights down to gain / sqrt(fan_in), those of the output layer further, or the targets up to a "
+            f"deviation of 1. With torch: nn.init.normal_(head.weight, std=0.01); {begin}.",
+            "Karpathy 2019, A Recipe for Training Neural Networks, 'init well'; Glorot & Bengio 2010",
+        )
+    ]  # fmt: skip
 
 
 def symmetric_units(evidence: Evidence, level: Level) -> Verdict:

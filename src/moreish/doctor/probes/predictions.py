@@ -106,7 +106,13 @@ def measure_loss(output: Any, subject: Subject) -> Loss:
         kept = () if losses is None else tuple(losses[:MAX_EXAMPLES].double().tolist())
         if predictions is None:
             formula, reduction = _numeric_formula(output, subject, value)
-            return Loss(value, formula, reduction, 0, subject.num_examples, kept, math.nan, math.nan, "other")
+            of_zero, of_mean, mean = _of_constants(subject.targets, len(kept))
+            return Loss(
+                *(value, formula, reduction, 0, subject.num_examples, kept, math.nan, math.nan, "other"),
+                of_zero=of_zero,
+                of_mean=of_mean,
+                targets_mean=mean,
+            )
         used = predictions.labels != _IGNORED
         labels = predictions.labels[used]
         outputs = predictions.outputs[used].float()
@@ -163,6 +169,15 @@ def _numeric_formula(output: Any, subject: Subject, value: float) -> tuple[str, 
         if _is_close(value, float(total)) and squares.numel() > 1:
             return "squared error", reduction
     return "unknown", ""
+
+
+def _of_constants(targets: Any, count: int) -> tuple[tuple[float, ...], tuple[float, ...], float]:
+    """Squared errors of predicting 0, and the mean of all targets, for each of the first examples; and that mean."""
+    if not count:
+        return (), (), 0.0
+    y = targets.detach().double().reshape(len(targets), -1)
+    zero, mean = y[:count].square().mean(1), (y[:count] - y.mean(0)).square().mean(1)
+    return tuple(zero.tolist()), tuple(mean.tolist()), float(y.mean())
 
 
 def _what_are(outputs: Tensor) -> str:
