@@ -13,7 +13,6 @@ from moreish.doctor import Report
 
 X, Y = net.images(128)
 X = X.flatten(1)
-PLACE = "tensors that are not registered"
 
 
 class Network(nn.Module):
@@ -46,8 +45,8 @@ SHAPES = {"list": [[32, 32], [32]], "dict": [[32, 32]], "forward": [[32, 32], [3
 
 
 def unregistered(report: Report) -> list[Any]:
-    items = [item for item in report.findings if item.name == "not-in-optimizer" and item.layer == PLACE]
-    return [sorted(item.evidence.details["shapes"], reverse=True) for item in items]
+    items = [item.evidence.details.get("shapes") for item in report.findings if item.name == "not-in-optimizer"]
+    return [sorted(shapes, reverse=True) for shapes in items if shapes]
 
 
 @pytest.mark.parametrize("has_optimizer", [True, False])
@@ -61,6 +60,14 @@ def test_layers_that_are_not_registered_are_named(where: str, has_optimizer: boo
     assert "(32, 32)" in report.findings[0].cause
     assert all(leaf.grad is None for layer in model.listed for leaf in layer.parameters())
     assert all(leaf.grad is None for leaf in model.named.values())
+
+
+def test_they_are_told_apart_from_parameters_that_the_optimiser_does_not_hold() -> None:
+    model = Network("list")
+    optimizer = torch.optim.Adam(model.first.parameters(), 1e-3)
+    text = str(moreish.diagnose(model, (X, Y), F.cross_entropy, optimizer))
+    assert "1. not-in-optimizer (major)\n   Used in the forward pass, but not registered: 2 tensors of shape" in text
+    assert "2. not-in-optimizer (major, at last.bias, last.weight)" in text
 
 
 @pytest.mark.parametrize("where", SHAPES)

@@ -61,10 +61,13 @@ def _summary(report: Report) -> str:
 
 
 def _grouped(report: Report) -> list[tuple[Finding, str]]:
-    """One finding of each name, the first, and where all of that name are: a fault of ten layers is told once."""
-    groups: dict[str, list[Finding]] = {}
+    """One finding of each name, the first, and where all of that name are: a fault of ten layers is told once.
+
+    What concerns the whole model is told apart from what concerns layers of it.
+    """
+    groups: dict[tuple[str, bool], list[Finding]] = {}
     for finding in report.findings:
-        groups.setdefault(finding.name, []).append(finding)
+        groups.setdefault((finding.name, finding.layer is None), []).append(finding)
     return [(group[0], _where(group)) for group in groups.values()]
 
 

@@ -81,8 +81,8 @@ def _initial_error(look: Look, loss: Loss, level: Level) -> Verdict:
             Measurement("initial squared error", error, constant, SQUARED_EXCESS * constant, p, allowed,
                         len(loss.per_example), {"of predicting 0": zero, "of predicting the mean": mean}),
             f"The untrained network is further off than any constant: predicting 0 would cost {zero:.3g}, the mean of "
-            f"the targets {mean:.3g}, it costs {error:.3g}. Its outputs are about {(error / constant) ** 0.5:.2g} times as "
-            "large as the targets, and the first steps are spent shrinking them.",
+            f"the targets {mean:.3g}, it costs {error:.3g}. Its outputs are about {(error / constant) ** 0.5:.2g} "
+            "times as large as the targets, and the first steps are spent shrinking them.",
             "Scale the weights down to gain / sqrt(fan_in), those of the output layer further, or the targets up to a "
             f"deviation of 1. With torch: nn.init.normal_(head.weight, std=0.01); {begin}.",
             "Karpathy 2019, A Recipe for Training Neural Networks, 'init well'; Glorot & Bengio 2010",

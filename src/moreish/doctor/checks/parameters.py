@@ -6,7 +6,6 @@ from moreish.doctor.finding import Finding, Measurement, NotExamined
 from moreish.doctor.significance import Level
 
 _MAX_SHAPES = 8
-_NOT_REGISTERED = "tensors that are not registered"
 _PYTORCH_OPTIM = "PyTorch documentation, torch.optim: constructing it"
 
 
@@ -111,7 +110,7 @@ def not_in_optimizer(evidence: Evidence, level: Level) -> Verdict:
         held = held or {update.name: update.in_optimizer for update in look.updates or ()}
         missing = [name for name, is_held in held.items() if not is_held]
         if missing and len(missing) == len(held):
-            return [*found, _not_held(None, look.step, len(missing))]
+            return [_not_held(None, look.step, len(missing))]
         if held:
             return [*found, *(_not_held(name, look.step, 1) for name in missing)]
     return found or NotExamined("not-in-optimizer", "it needs the optimizer")
@@ -126,7 +125,7 @@ def _unregistered(evidence: Evidence) -> list[Finding]:
     more = f" and {len(tensors) - _MAX_SHAPES} more" if len(tensors) > _MAX_SHAPES else ""
     return [
         Finding(
-            "not-in-optimizer", "major", _NOT_REGISTERED, look.step,
+            "not-in-optimizer", "major", None, look.step,
             Measurement("tensors used in the forward pass that require a gradient and are no parameters of the model",
                         len(tensors), 0, details={"shapes": [list(item.shape) for item in tensors]}),
             f"Used in the forward pass, but not registered: {_counted(len(tensors), 'tensor')} of shape "
