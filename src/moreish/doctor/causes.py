@@ -41,8 +41,8 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "stuck-units": ("vanishing", "underfitting", "no-gradient", "never-moves", "rate-too-high", *_NOTHING_ARRIVES),
     "batch-norm-statistics": _NOTHING_ARRIVES,  # what reaches the output is looked at in evaluation mode
     "vanishing": ("underfitting", "rate-too-low", "rnn-forgets", "no-gradient"),
-    "rate-too-low": ("underfitting", "inputs-ignored", "never-moves"),
     "never-moves": ("inputs-ignored", "underfitting", "rate-too-low", "rate-too-high", "overfitting"),
+    "rate-too-low": ("underfitting", "inputs-ignored"),
     "schedule-not-applied": ("rate-too-low", "rate-too-high", "underfitting", "inputs-ignored", "spikes"),
     "not-shuffled": ("spikes", "rate-too-high", "rate-too-low", "clipping-binds", "overfitting", "dead-relu",
                      "stuck-units", "inputs-ignored", "underfitting"),
