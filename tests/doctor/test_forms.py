@@ -117,7 +117,7 @@ def test_what_is_no_optimiser_is_refused_in_one_line(optimizer: Any, line: str) 
 def test_a_doctor_watches_one_optimiser_and_says_what_to_do_with_two() -> None:
     model = TwoParts()
     optimizers = [torch.optim.SGD(part.parameters(), 0.1) for part in (model.body, model.head)]
-    with pytest.raises(moreish.MoreishError, match=r"2 optimizers; .* one: Doctor\(part, optimizer of that part\)"):
+    with pytest.raises(moreish.MoreishError, match=r"2 optimizers; .*: Doctor\(part, optimizer of that part\)"):
         moreish.Doctor(model, optimizers)  # type: ignore[arg-type]
 
 

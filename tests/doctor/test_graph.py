@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 import moreish
 from doctor import networks as net
-from moreish.doctor import Report
+from moreish.doctor import Evidence, Report, judge
 
 X, Y = net.images(128)
 X = X.flatten(1)
@@ -87,6 +87,8 @@ def watched(model: Network, is_held: bool) -> Report:
             loss.backward()
             optimizer.step()
             doctor.step(loss, X, Y)
+    evidence = doctor.evidence()
+    assert judge(Evidence.from_json(evidence.to_json())) == judge(evidence)
     return doctor.report()
 
 
@@ -118,14 +120,35 @@ def test_inputs_other_networks_in_the_loss_and_derivatives_by_the_input_are_left
     optimizer = torch.optim.SGD([*functional.parameters(), W], 0.01)
     assert moreish.diagnose(functional, ((X, W), Y), F.cross_entropy, optimizer).names == ()
     assert W.grad is None
-    model, judge = Network("nowhere"), nn.Linear(6, 6)
+    model, critic = Network("nowhere"), nn.Linear(6, 6)
     for examined in (model, Network("physics")):
         report = moreish.diagnose(
-            examined, (X, Y), lambda out, y: F.cross_entropy(judge(out), y), torch.optim.Adam(examined.parameters())
+            examined, (X, Y), lambda out, y: F.cross_entropy(critic(out), y), torch.optim.Adam(examined.parameters())
         )
         assert unregistered(report) == []
-    assert judge.weight.grad is None
+    assert critic.weight.grad is None
     assert unregistered(watched(Network("physics"), is_held=False)) == []
+
+
+def test_each_part_of_a_network_can_be_watched_by_itself() -> None:
+    """What is behind the inputs belongs to the part before; inputs may be trained themselves."""
+    torch.manual_seed(0)
+    body, head = nn.Linear(144, 32), nn.Linear(32, 6)
+    codes = X.clone().requires_grad_()
+    optimizers = [torch.optim.SGD(part.parameters(), 0.1) for part in (body, head)]
+    with moreish.Doctor(body, optimizers[0]) as first, moreish.Doctor(head, optimizers[1]) as last:
+        for _ in range(3):
+            for optimizer in optimizers:
+                optimizer.zero_grad()
+            loss = F.cross_entropy(head(body(codes).tanh()), Y)
+            loss.backward()
+            for optimizer in optimizers:
+                optimizer.step()
+            for doctor in (first, last):
+                doctor.step(loss)
+    for doctor in (first, last):
+        assert doctor.report().names == ()
+        assert "not-in-optimizer" in doctor.report().examined
 
 
 class Detached(net.MLP):

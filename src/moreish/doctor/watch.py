@@ -86,8 +86,8 @@ class Doctor:
         check_model(model)
         if isinstance(optimizer, list | tuple):
             raise InputError(
-                f"optimizer is {len(optimizer)} optimizers; watch each part of the model with its own Doctor and one: "
-                "Doctor(part, optimizer of that part)."
+                f"optimizer is {len(optimizer)} optimizers; a Doctor watches one. Watch each part of the model by "
+                "itself: Doctor(part, optimizer of that part)."
             )
         check_optimizer(optimizer)
         for name, pair in (("train", train), ("validation", validation)):
@@ -198,7 +198,7 @@ class Doctor:
                 self._step_hooks.enter_context(norms_noted(self._model, self._norms, training_only=True))
                 self._trace = self._step_hooks.enter_context(tracing(self._model, num_examples))
                 if not self._looks:
-                    noted = strangers_noted(self._model, self._optimizer, inputs, self._graphs)
+                    noted = strangers_noted(self._model, self._optimizer, self._graphs)
                     self._step_hooks.enter_context(noted)
         if self._is_clipped and number + 1 == self._next_labels:
             self._gradient_probe = GradientProbe(self._model, self._optimizer)

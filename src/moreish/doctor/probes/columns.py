@@ -43,8 +43,10 @@ def label_columns(inputs: Any, targets: Any) -> LabelColumns:
     names = [name if table.ndim == 1 else _joined(name, place) for name, table in tables for place in _places(table)]
     if not names or len(names) > MAX_COLUMNS:
         return LabelColumns()
-    x = torch.cat([table.detach().cpu()[rows].reshape(len(rows), -1).double() for _, table in tables], 1)
-    y = targets.detach().cpu()[rows].reshape(len(rows), -1)
+    x = torch.cat(
+        [table.detach()[rows.to(table.device)].cpu().reshape(len(rows), -1).double() for _, table in tables], 1
+    )
+    y = targets.detach()[rows.to(targets.device)].cpu().reshape(len(rows), -1)
     varies = (x != x[:1]).any(0) & torch.isfinite(x).all(0)
     x, names = x[:, varies], [name for name, is_kept in zip(names, varies.tolist(), strict=True) if is_kept]
     if not targets.is_floating_point():
@@ -65,6 +67,10 @@ def _tables(value: Any, name: str) -> Iterator[tuple[str, Tensor]]:
         items = value.items() if isinstance(value, Mapping) else enumerate(value)
         for key, item in items:
             yield from _tables(item, f"{name}.{key}" if name else str(key))
+
+
+def _chosen(table: Tensor, rows: Tensor) -> Tensor:
+    return table.detach()[rows.to(table.device)].cpu().reshape(len(rows), -1)
 
 
 def _places(table: Tensor) -> range:

@@ -1,5 +1,6 @@
 """The graph that autograd records: which tensors it reaches that nobody registered, and what spoils its gradients."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -40,29 +41,27 @@ def leaves_of(subject: Subject) -> tuple[list[Tensor], list[Tensor]]:
     known = {id(item) for item in (*subject.model.parameters(), *tensors(subject.inputs), *tensors(subject.targets))}
     first, second = subject.forward(), subject.forward()
     everything = _leaves([subject.loss(second)])
-    lasting = {id(leaf) for leaf in _leaves(tensors(first))}
-    strangers = [leaf for leaf in _leaves(tensors(second)) if id(leaf) not in known]
+    lasting = {id(leaf) for leaf in _leaves_between(first, subject.inputs)}
+    strangers = [leaf for leaf in _leaves_between(second, subject.inputs) if id(leaf) not in known]
     return everything, [leaf for leaf in strangers if id(leaf) in lasting or isinstance(leaf, nn.Parameter)]
 
 
 @contextmanager
-def strangers_noted(
-    model: nn.Module, optimizer: torch.optim.Optimizer, inputs: Any, found: list[Graph]
-) -> Iterator[None]:
+def strangers_noted(model: nn.Module, optimizer: torch.optim.Optimizer, found: list[Graph]) -> Iterator[None]:
     """The first pass with gradients inside is looked at for tensors that are not registered.
 
     One pass cannot tell what lasts, but a gradient of the step before can.
     """
-    known = {id(item) for item in (*model.parameters(), *tensors(inputs))}
 
-    def note(_module: nn.Module, _args: Any, output: Any) -> None:
+    def note(_module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         if found or not torch.is_grad_enabled():
             return
-        leaves = [leaf for leaf in _leaves(tensors(output)) if id(leaf) not in known]
+        known = {id(item) for item in (*model.parameters(), *tensors(args), *tensors(kwargs))}
+        leaves = [leaf for leaf in _leaves_between(output, [args, kwargs]) if id(leaf) not in known]
         strangers = [leaf for leaf in leaves if isinstance(leaf, nn.Parameter) or leaf.grad is not None]
         found.append(Graph(_described(strangers, (optimizer,)), None, True))
 
-    handle = model.register_forward_hook(note)
+    handle = model.register_forward_hook(note, with_kwargs=True)
     try:
         yield
     finally:
@@ -74,19 +73,25 @@ def _described(leaves: list[Tensor], optimizers: tuple[torch.optim.Optimizer, ..
     return tuple(Unregistered(tuple(leaf.shape), id(leaf) in held if optimizers else None) for leaf in leaves)
 
 
-def _leaves(outputs: list[Tensor]) -> list[Tensor]:
+def _leaves_between(output: Any, inputs: Any) -> list[Tensor]:
+    """The leaves that an output depends on by itself: what is behind the inputs belongs to whoever made them."""
+    return _leaves(tensors(output) or tensors(getattr(output, "logits", None)), tensors(inputs))
+
+
+def _leaves(outputs: list[Tensor], ends: list[Tensor] | None = None) -> list[Tensor]:
     """The tensors at the ends of the graph, where gradients are kept."""
-    leaves = [getattr(node, "variable", None) for node in _nodes(outputs)]
+    leaves = [getattr(node, "variable", None) for node in _nodes(outputs, ends)]
     return [leaf for leaf in leaves if isinstance(leaf, Tensor)]
 
 
-def _nodes(outputs: list[Tensor]) -> list[Any]:
-    """Every node of the graph behind some tensors."""
-    waiting = [output.grad_fn for output in outputs]
+def _nodes(outputs: list[Tensor], ends: list[Tensor] | None = None) -> list[Any]:
+    """Every node of the graph behind some tensors, up to those that made others."""
+    waiting: list[Any] = [output.grad_fn for output in outputs]
+    beyond = {end.grad_fn for end in ends or ()}
     seen: dict[Any, None] = {}
     while waiting:
         node = waiting.pop()
-        if node is not None and node not in seen:
+        if node is not None and node not in seen and node not in beyond:
             seen[node] = None
             waiting += [following for following, _ in node.next_functions]
     return list(seen)
@@ -95,7 +100,7 @@ def _nodes(outputs: list[Tensor]) -> list[Any]:
 def _looks_at(node: Any, spoiled: list[str]) -> Any:
     def look(made: tuple[Tensor | None, ...], given: tuple[Tensor | None, ...]) -> None:
         if not spoiled and not _are_finite(made) and _are_finite(given):
-            spoiled.append(node.name().removesuffix("0").removesuffix("Backward").lower())
+            spoiled.append(re.sub(r"Backward\d*$", "", node.name()).lower())
 
     return look
 
