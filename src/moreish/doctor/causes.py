@@ -10,8 +10,11 @@ _NOTHING_ARRIVES = ("output-ignores-input", "context-unused")
 CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "not-finite": ("rate-too-high", "initial-loss", "spikes", "underfitting", "exploding", "saturated-tanh",
                    "never-moves", "no-gradient", "dropout-in-evaluation", "inputs-ignored", *_NOTHING_ARRIVES),
+    "softmax-axis": ("future-leak", "initial-loss", "vanishing", "exploding", "rate-too-low", "rate-too-high",
+                     "context-unused", "inputs-ignored", "underfitting"),
     "future-leak": ("overfitting", "label-in-input"),
-    "examples-mixed": ("context-unused", "future-leak", "inputs-ignored", "underfitting"),
+    "examples-mixed": ("context-unused", "future-leak", "inputs-ignored", "underfitting", "initial-loss",
+                       "rate-too-low", "no-gradient"),
     "labels-mismatched": ("inputs-ignored", "underfitting", "overfitting", "label-shifted", "rate-too-low"),
     "label-in-input": ("overfitting", "label-shifted"),
     "label-shifted": ("inputs-ignored", "underfitting"),
@@ -41,8 +44,8 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "stuck-units": ("vanishing", "underfitting", "no-gradient", "never-moves", "rate-too-high", *_NOTHING_ARRIVES),
     "batch-norm-statistics": _NOTHING_ARRIVES,  # what reaches the output is looked at in evaluation mode
     "vanishing": ("underfitting", "rate-too-low", "rnn-forgets", "no-gradient"),
-    "never-moves": ("inputs-ignored", "underfitting", "rate-too-low", "rate-too-high", "overfitting"),
-    "rate-too-low": ("underfitting", "inputs-ignored"),
+    "rate-too-low": ("underfitting", "inputs-ignored", "never-moves"),
+    "never-moves": ("inputs-ignored", "underfitting", "rate-too-high", "overfitting"),
     "schedule-not-applied": ("rate-too-low", "rate-too-high", "underfitting", "inputs-ignored", "spikes"),
     "not-shuffled": ("spikes", "rate-too-high", "rate-too-low", "clipping-binds", "overfitting", "dead-relu",
                      "stuck-units", "inputs-ignored", "underfitting"),

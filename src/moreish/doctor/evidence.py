@@ -95,7 +95,9 @@ class Loss:
 
     Attributes:
         value: as `loss_fn` gave it.
-        formula: "cross entropy", "softmax twice", "likelihood of logits", "squared error" or "unknown".
+        formula: of classes "cross entropy", "softmax twice", "softmax of sigmoid", "softmax over examples",
+            "softmax over places", "likelihood of logits"; of numbers "squared error", "absolute error", "binary cross
+            entropy", "likelihood of probabilities", "sigmoid twice"; or "unknown".
         reduction: "mean" or "sum" over predictions; "" where the formula is unknown.
         num_classes: V; 0 where the targets are not classes.
         num_predictions: examples times positions.
@@ -107,6 +109,7 @@ class Loss:
             numbers.
         of_mean: the same of predicting the mean of the targets.
         targets_mean: that mean, over all outputs of an example.
+        is_binary: whether the targets are numbers, all of them 0 or 1.
     """
 
     value: float
@@ -121,6 +124,7 @@ class Loss:
     of_zero: tuple[float, ...] = ()
     of_mean: tuple[float, ...] = ()
     targets_mean: float = 0.0
+    is_binary: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,6 +156,44 @@ class Coupling:
     positions: tuple[int, ...]
     repeats: bool
     batch_statistics: str | None
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """Which outputs a target trains: where the loss's gradient with respect to the outputs changed with one target.
+
+    A change that is one factor for all outputs is normalisation (weights of classes, a norm), and does not count. Means
+    are over the exchanges that changed anything.
+
+    Attributes:
+        output_shape: as the loss gets it.
+        target_shape: as the loss gets it.
+        num_exchanged: targets whose exchange changed some gradient.
+        own: share of the change in the outputs of the target's own example, mean; NaN without any change.
+        others: share of the other examples whose outputs' gradient changed, mean.
+        own_reshaped: `own` with the outputs in the shape of the targets; None where they have it, or the loss refuses.
+        is_all_pairs: whether the loss is a mean or sum over all pairs of an output and a target.
+        num_elsewhere: exchanges that changed exactly one example, another than the target's own.
+        elsewhere_shifts: by how many examples, each of them.
+        num_places: P, where targets are labels and have places that are told apart in the outputs; else 1.
+        at_place: share of the change within the own example that is at the target's own place, mean.
+        num_scattered: exchanges that changed other classes at one place than at another, all in all at most V numbers.
+        offset: place of the output that is trained, minus the place of its target; None where they differ.
+    """
+
+    output_shape: tuple[int, ...]
+    target_shape: tuple[int, ...]
+    num_exchanged: int
+    own: float
+    others: float
+    own_reshaped: float | None = None
+    is_all_pairs: bool = False
+    num_elsewhere: int = 0
+    elsewhere_shifts: tuple[int, ...] = ()
+    num_places: int = 1
+    at_place: float = 1.0
+    num_scattered: int = 0
+    offset: int | None = None
 
 
 @dataclass(frozen=True)
@@ -363,6 +405,7 @@ class Look:
     validation_losses: tuple[float, ...] | None = None
     in_training_mode: bool | None = None
     graph: Graph | None = None
+    wiring: Wiring | None = None
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,14 @@ from moreish.doctor.finding import NO_HISTORY, Report
 from moreish.doctor.judge import judge
 from moreish.doctor.probes.coupling import UnclearError, measure_coupling
 from moreish.doctor.probes.data import measure_data
+from moreish.doctor.probes.formula import ends_in_sigmoid, measure_loss
 from moreish.doctor.probes.graph import leaves_of, measure_graph
 from moreish.doctor.probes.memory import measure_memory
 from moreish.doctor.probes.norms import measure_norms
 from moreish.doctor.probes.parameters import measure_parameters
-from moreish.doctor.probes.predictions import measure_loss
 from moreish.doctor.probes.rates import halves, measure_rates
 from moreish.doctor.probes.trace import Trace, tracing
+from moreish.doctor.probes.wiring import measure_wiring
 from moreish.doctor.restore import eager, untouched, without_dropout
 from moreish.doctor.subject import LossFunction, Subject, check_optimizer, make_subject
 from moreish.errors import InputError
@@ -92,6 +93,7 @@ def look_before_training(
         parameters = _tried("parameters", missing, lambda: measure_parameters(subject, optimizers, trace.feeds))
     memory = _tried("memory", missing, lambda: measure_memory(subject))
     coupling = _tried("coupling", missing, lambda: measure_coupling(subject))
+    wiring = _tried("wiring", missing, lambda: measure_wiring(subject))
     return Look(
         step=step,
         sites=trace.sites(),
@@ -103,6 +105,7 @@ def look_before_training(
         memory=memory,
         in_training_mode=True,
         graph=graph,
+        wiring=wiring,
     )
 
 
@@ -126,7 +129,7 @@ def first_pass(subject: Subject) -> tuple[Trace, Any]:
     with tracing(subject.model, subject.num_examples) as trace:
         output = subject.forward()
     loss = subject.loss(output)
-    measured = measure_loss(output, subject)
+    measured = measure_loss(output, subject, ends_in_sigmoid(output))
     if loss.requires_grad:
         loss.backward()
     return trace, measured

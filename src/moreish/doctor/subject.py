@@ -1,5 +1,6 @@
 """The model, the batch and the loss, called in one way whatever form they have, and checked before anything is done."""
 
+import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -236,6 +237,29 @@ def first_float(output: Any) -> Tensor | None:
         if item.is_floating_point() and item.ndim:
             return item
     return None
+
+
+def with_floats(output: Any, values: Tensor) -> Any:
+    """An output with other numbers in the place of those that `first_float` finds."""
+    old, is_done = first_float(output), False
+
+    def swap(item: Any) -> Any:
+        nonlocal is_done
+        if item is old and not is_done:
+            is_done = True
+            return values
+        if isinstance(item, Mapping):
+            return {key: swap(part) for key, part in item.items()}
+        if isinstance(item, tuple | list):
+            parts = [swap(part) for part in item]
+            return type(item)(*parts) if hasattr(item, "_fields") else type(item)(parts)
+        return item
+
+    if getattr(output, "logits", None) is old and not isinstance(output, tuple):
+        changed = copy.copy(output)
+        changed.logits = values
+        return changed
+    return swap(output)
 
 
 def take(value: Any, rows: Tensor, n: int) -> Any:

@@ -10,19 +10,33 @@ from torch import Tensor, nn
 
 from moreish.doctor.branching import BRANCH_STEPS, FIRST_STEP, MAX_BRANCHINGS, what_to_try
 from moreish.doctor.checks.loop import SCALE_FREE
-from moreish.doctor.evidence import BatchNorm, Data, Evidence, Graph, History, Look, Loss, Minibatch, Rates, Reference
+from moreish.doctor.evidence import (
+    BatchNorm,
+    Data,
+    Evidence,
+    Graph,
+    History,
+    Look,
+    Loss,
+    Minibatch,
+    Rates,
+    Reference,
+    Wiring,
+)
 from moreish.doctor.finding import Report
 from moreish.doctor.judge import judge
 from moreish.doctor.probes.data import Row, labels_of, measure_data, rows_of
+from moreish.doctor.probes.formula import ends_in_sigmoid, measure_loss
 from moreish.doctor.probes.graph import strangers_noted
 from moreish.doctor.probes.norms import norms_noted
 from moreish.doctor.probes.passes import Passes
-from moreish.doctor.probes.predictions import measure_loss, per_example_losses
+from moreish.doctor.probes.predictions import per_example_losses
 from moreish.doctor.probes.rates import measure_rates, minibatches
 from moreish.doctor.probes.reference import measure_reference
 from moreish.doctor.probes.schedule import has_scheduler, scheduler_steps
 from moreish.doctor.probes.step import GradientProbe, StepProbe
 from moreish.doctor.probes.trace import Trace, tracing
+from moreish.doctor.probes.wiring import measure_wiring
 from moreish.doctor.restore import untouched
 from moreish.doctor.subject import (
     LossFunction,
@@ -246,6 +260,7 @@ class Doctor:
                 for norm in self._norms.values()
             ),
             updates=updates,
+            wiring=None if self._looks else self._wiring(),
             train_losses=self._evaluate("train"),
             validation_losses=self._evaluate("validation"),
             in_training_mode=self._model.training,
@@ -277,7 +292,20 @@ class Doctor:
         with untouched(self._model, values=False), self._passes.away(), torch.no_grad():
             self._model.eval()
             try:
-                return replace(measure_loss(subject.forward(), subject), per_example=())
+                with torch.enable_grad():  # a graph tells of a sigmoid; that of two examples is small
+                    is_sigmoid = ends_in_sigmoid(subject.selected(torch.arange(2)).forward())
+                return replace(measure_loss(subject.forward(), subject, is_sigmoid), per_example=())
+            except Exception:  # nobody's training fails for the doctor's sake
+                return None
+
+    def _wiring(self) -> Wiring | None:
+        """Which outputs a target trains."""
+        subject = self._subjects.get("train")
+        if subject is None:
+            return None
+        with untouched(self._model, values=False), self._passes.away():
+            try:
+                return measure_wiring(subject)
             except Exception:  # nobody's training fails for the doctor's sake
                 return None
 
@@ -338,6 +366,7 @@ class Doctor:
         missing |= {
             "data": "it needs train",
             "loss": "it needs loss_fn and train, and a look",
+            "wiring": "it needs loss_fn and train, and a look",
             "sites": f"the first look is at step {self._next}",
         }
         missing["norms"] = missing["updates"] = missing["in_training_mode"] = missing["sites"]

@@ -1,11 +1,15 @@
-"""What the loss computes: softmax twice, likelihood of logits, a sum instead of a mean."""
+"""What the loss computes: softmax twice or over the wrong axis, likelihood of logits, a sum instead of a mean."""
+
+import math
 
 from moreish.doctor.checks.check import Check, NotApplicable, Verdict
 from moreish.doctor.evidence import Evidence, Look, Loss
-from moreish.doctor.finding import Finding, Measurement, NotExamined, Severity
+from moreish.doctor.finding import Finding, Measurement, NotExamined
 from moreish.doctor.significance import Level
 
 _PYTORCH = "PyTorch documentation, torch.nn.CrossEntropyLoss: the input is unnormalised logits"
+LN_2 = math.log(2)
+"""What even chances between two give, nats."""
 
 
 def losses(evidence: Evidence) -> list[tuple[Look, Loss]]:
@@ -15,50 +19,100 @@ def losses(evidence: Evidence) -> list[tuple[Look, Loss]]:
 
 def softmax_twice(evidence: Evidence, level: Level) -> Verdict:
     """Probabilities are treated as logits: the loss can hardly fall below ln(1 + (V-1)/e)."""
+    seen = [loss for _, loss in losses(evidence)]
+    if all(loss.num_classes == 0 and not loss.is_binary and loss.formula != "sigmoid twice" for loss in seen):
+        return NotApplicable("the targets are neither classes nor 0 and 1")
+    slow = "so the loss cannot come near zero and gradients are far too small."
     return _formula(
         evidence,
-        "softmax twice",
         "softmax-twice",
-        "critical",
-        "The loss applies softmax to numbers that are probabilities already. Differences between them are at most 1, "
-        "so "
-        "the loss cannot come near zero and gradients are far too small.",
-        "Return logits: take the softmax out of the model (or out of what is handed to the loss).",
+        {
+            "softmax twice": (
+                (
+                    "The loss applies softmax to numbers that are probabilities already. Differences between them are "
+                    f"at most 1, {slow}"
+                ),
+                "Return logits: take the softmax out of the model (or out of what is handed to the loss).",
+            ),
+            "softmax of sigmoid": (
+                (
+                    "The loss applies softmax to what a sigmoid has made of the logits. Differences between them are "
+                    f"at most 1, {slow}"
+                ),
+                "Return logits: take the sigmoid out of the model (or out of what is handed to the loss).",
+            ),
+            "sigmoid twice": (
+                (
+                    "The loss applies a sigmoid to numbers that are probabilities already: it takes 0 to 1 for logits, "
+                    f"which stand for probabilities of 0.5 to 0.73, {slow}"
+                ),
+                (
+                    "Return logits: take the sigmoid out of the model; or keep it, and use F.binary_cross_entropy "
+                    "without logits."
+                ),
+            ),
+        },
         _PYTORCH,
+    )
+
+
+def softmax_axis(evidence: Evidence, level: Level) -> Verdict:
+    """The softmax adds up to one over the places, not over the classes."""
+    if all(loss.num_classes == 0 for _, loss in losses(evidence)):
+        return NotApplicable("the targets are not classes")
+    return _formula(
+        evidence,
+        "softmax-axis",
+        {
+            "softmax over places": (
+                (
+                    "A softmax runs over the places of an example instead of the classes: the classes of one place do "
+                    "not add up to one, and every place depends on all others, later ones too."
+                ),
+                (
+                    "Give the axis of the classes: log_softmax(dim=-1) for (examples, places, classes), dim=1 for "
+                    "(examples, classes, places); and with F.cross_entropy none at all."
+                ),
+            ),
+        },
+        "PyTorch documentation, torch.nn.LogSoftmax: dim is the dimension along which it sums to one",
     )
 
 
 def likelihood_of_logits(evidence: Evidence, level: Level) -> Verdict:
     """The loss is minus a logit: it falls without end and means nothing."""
+    if all(loss.num_classes == 0 for _, loss in losses(evidence)):
+        return NotApplicable("the targets are not classes")
     return _formula(
         evidence,
-        "likelihood of logits",
         "likelihood-of-logits",
-        "critical",
-        "The loss picks the target's output and changes its sign, but the outputs are not log-probabilities. It can "
-        "fall "
-        "without end by making all outputs larger.",
-        "Use F.cross_entropy(logits, targets), or apply log_softmax before nll_loss.",
+        {
+            "likelihood of logits": (
+                (
+                    "The loss picks the target's output and changes its sign, but the outputs are no "
+                    "log-probabilities. It can fall without end by making all outputs larger."
+                ),
+                "Use F.cross_entropy(logits, targets), or apply log_softmax before nll_loss.",
+            )
+        },
         "PyTorch documentation, torch.nn.NLLLoss: the input is log-probabilities",
     )
 
 
-def _formula(
-    evidence: Evidence, formula: str, name: str, severity: Severity, cause: str, remedy: str, source: str
-) -> Verdict:
+def _formula(evidence: Evidence, name: str, told: dict[str, tuple[str, str]], source: str) -> Verdict:
+    """A finding for every look whose loss is one of the formulas in `told`, each with its cause and remedy."""
     seen = losses(evidence)
-    if all(loss.num_classes == 0 for _, loss in seen):
-        return NotApplicable("the targets are not classes")
     if all(loss.formula == "unknown" for _, loss in seen):
         return NotExamined(name, "what loss_fn computes was not recognised (weights, smoothing, or a further term)")
     found = []
     for look, loss in seen:
-        if loss.formula == formula:
+        if loss.formula in told:
+            cause, remedy = told[loss.formula]
             evidence_of_it = Measurement(
-                f"loss_fn(outputs, targets) equals {formula}; its value", loss.value, loss.chance,
-                details={"outputs are": loss.outputs_are},
+                f"loss_fn(outputs, targets) is {loss.formula}; its value", loss.value,
+                loss.chance if loss.num_classes else LN_2, details={"outputs are": loss.outputs_are},
             )  # fmt: skip
-            found.append(Finding(name, severity, None, look.step, evidence_of_it, cause, remedy, source))
+            found.append(Finding(name, "critical", None, look.step, evidence_of_it, cause, remedy, source))
     return found
 
 
@@ -84,6 +138,7 @@ def loss_summed(evidence: Evidence, level: Level) -> Verdict:
 
 CHECKS = (
     Check("softmax-twice", ("loss",), softmax_twice, tests=False),
+    Check("softmax-axis", ("loss",), softmax_axis, tests=False),
     Check("likelihood-of-logits", ("loss",), likelihood_of_logits, tests=False),
     Check("loss-summed", ("loss",), loss_summed, tests=False),
 )
