@@ -45,8 +45,9 @@ def not_finite(evidence: Evidence, level: Level) -> Verdict:
         if spoiled:
             maker = look.graph.spoiled_by if look.graph else None
             made = f": the derivative of {maker} made it out of finite numbers" if maker else ""
-            more = f", and those of {len(spoiled) - 1} more" if spoiled[1:] else ""
-            return [_not_finite(spoiled[0], look.step, f"The loss is finite, but its gradient is not{more}{made}.")]
+            which = f"this parameter and of {len(spoiled) - 1} more" if spoiled[1:] else "this parameter"
+            what = f"The loss is finite, but the gradient of {which} is not{made}."
+            return [_not_finite(spoiled[0], look.step, what)]
     for step, value in enumerate(history.losses if history else (), 1):
         if not _is_finite(value):
             return [_not_finite(None, step, "The loss stopped being a finite number at this step.")]
