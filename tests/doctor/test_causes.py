@@ -17,7 +17,7 @@ from moreish.doctor.causes import CONSEQUENCES, explained_by
         ({"rate-too-high": 0, "saturated-tanh": 0}, {"saturated-tanh"}),  # no step was taken yet
         ({"rate-too-high": 50, "stuck-units": 50}, {"rate-too-high"}),
         ({"never-moves": 100, "inputs-ignored": 400, "underfitting": 400, "overfitting": 400}, {"never-moves"}),
-        ({"never-moves": 100, "rate-too-low": 100}, {"never-moves"}),
+        ({"never-moves": 100, "rate-too-low": 100}, {"rate-too-low"}),
         ({"never-moves": 100, "rate-too-high": 100}, {"never-moves"}),
         ({"not-finite": 0, "output-ignores-input": 0, "no-gradient": 0, "context-unused": 0}, {"not-finite"}),
         ({"not-finite": 3, "never-moves": 50}, {"not-finite"}),
