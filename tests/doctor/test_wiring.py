@@ -45,6 +45,12 @@ def zeroed(model: nn.Sequential) -> nn.Module:
     return model
 
 
+def segments(n: int = 64) -> tuple[Tensor, Tensor]:
+    """Pictures (n, 1, 12, 12) and one of three classes for each pixel."""
+    pictures = torch.randn(n, 1, 12, 12, generator=torch.Generator().manual_seed(0))
+    return pictures, (pictures[:, 0] > -0.5).long() + (pictures[:, 0] > 0.5).long()
+
+
 class ClassesFirst(nn.Module):
     """A tagger that returns (examples, classes, places), as convolutions do and F.cross_entropy takes it."""
 
@@ -55,6 +61,18 @@ class ClassesFirst(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(F.pad(self.embedding(x).transpose(1, 2), (2, 0)))
+
+
+class PlacesFirst(nn.Module):
+    """An LSTM that takes and returns places before examples, behind an embedding that has examples first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.lstm = nn.Embedding(net.VOCABULARY, 16), nn.LSTM(16, 32)
+        self.head = nn.Linear(32, net.VOCABULARY)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.lstm(self.embedding(x.T))[0])
 
 
 class Squeezed(nn.Module):
@@ -114,6 +132,24 @@ FAULTS: dict[str, tuple[str, Case]] = {
     "classes last, viewed": (
         "examples-mixed",
         (lambda: net.GPT(), net.sequences, lambda o, y: F.cross_entropy(o.reshape(len(o), net.VOCABULARY, -1), y)),
+    ),
+    "places first, flattened as they are": (
+        "examples-mixed",
+        (PlacesFirst, net.sequences, lambda o, y: F.cross_entropy(o.reshape(-1, net.VOCABULARY), y.flatten())),
+    ),
+    "pictures, viewed": (
+        "examples-mixed",
+        (lambda: nn.Conv2d(1, 3, 3, padding=1), segments, lambda o, y: F.cross_entropy(o.reshape(-1, 3), y.flatten())),
+    ),
+    "(n, 1, k) beside (n, k)": (
+        "examples-mixed",
+        (lambda: nn.Sequential(nn.Linear(5, 4), nn.Unflatten(1, (1, 4))), lambda: (numbers()[0], numbers()[0][:, 1:]),
+         F.mse_loss),
+    ),
+    "four examples": ("examples-mixed", (lambda: dense(1), lambda: numbers(4), F.mse_loss)),
+    "double precision": (
+        "examples-mixed",
+        (lambda: dense(1).double(), lambda: (numbers()[0].double(), numbers()[1].double()), F.mse_loss),
     ),
     "wrong slice": ("label-in-input", (lambda: net.GPT(), net.sequences, wrong_slice)),
     "own inputs, not moved": ("label-in-input", (lambda: net.GPT(), own_inputs, net.sequence_loss)),
@@ -237,6 +273,22 @@ def focal(logits: Tensor, labels: Tensor) -> Tensor:
     return ((1 - (-losses).exp()) ** 2 * losses).mean()
 
 
+def mean_discrepancy(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Of kernels, between outputs and targets: broadcasting on purpose."""
+    return torch.exp(-((outputs - outputs.T) ** 2)).mean() - 2 * torch.exp(-((outputs - targets) ** 2)).mean()
+
+
+def standardised(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Targets by the mean and spread of the batch."""
+    return F.mse_loss(outputs[:, 0], (targets - targets.mean()) / targets.std(correction=0).clamp_min(1e-6))
+
+
+def proportional_hazards(risks: Tensor, times: Tensor) -> Tensor:
+    """Cox's partial likelihood."""
+    at_risk = (times[None] >= times[:, None]).float().log()
+    return -(risks[:, 0] - (risks[:, 0] + at_risk).logsumexp(1)).mean()
+
+
 def skip_gram(logits: Tensor, symbols: Tensor) -> Tensor:
     """Every place predicts its neighbours, none itself."""
     losses = [moved_by_loss(logits, symbols), wrong_slice(logits, symbols)]
@@ -267,6 +319,16 @@ HEALTHY: dict[str, Case] = {
     "ranking by all pairs": (lambda: dense(1), numbers, every_pair),
     "correlation": (lambda: dense(1), numbers, decorrelated),
     "mean of the batch": (lambda: dense(1), numbers, lambda o, t: (o.mean() - t.mean()).square()),
+    "kernels": (lambda: dense(1), numbers, mean_discrepancy),
+    "proportional hazards": (lambda: dense(1), numbers, proportional_hazards),
+    "in order of size": (
+        lambda: dense(1), numbers, lambda o, t: (o[:, 0].sort()[0] - t.sort()[0]).abs().mean(),
+    ),
+    "targets standardised in the batch": (
+        lambda: dense(1), numbers, standardised,
+    ),
+    "places first": (PlacesFirst, net.sequences, lambda o, y: net.sequence_loss(o.transpose(0, 1), y)),
+    "pictures": (lambda: nn.Conv2d(1, 3, 3, padding=1), segments, F.cross_entropy),
     "root mean square": (lambda: Squeezed(dense(1)), numbers, lambda o, t: F.mse_loss(o, t).sqrt()),
     "norm": (lambda: dense(1), numbers, lambda o, t: (o[:, 0] - t).norm()),
     "share of variance": (

@@ -171,13 +171,12 @@ class Wiring:
         num_exchanged: targets whose exchange changed some gradient.
         own: share of the change in the outputs of the target's own example, mean; NaN without any change.
         others: share of the other examples whose outputs' gradient changed, mean.
-        own_reshaped: `own` with the outputs in the shape of the targets; None where they have it, or the loss refuses.
-        is_all_pairs: whether the loss is a mean or sum over all pairs of an output and a target.
-        num_elsewhere: exchanges that changed exactly one example, another than the target's own.
+        is_all_pairs: whether the loss is the mean, or sum, of that of all pairs of an output and a target.
+        num_elsewhere: exchanges of labels that changed exactly one example, another than the label's own.
         elsewhere_shifts: by how many examples, each of them.
         num_places: P, where targets are labels and have places that are told apart in the outputs; else 1.
         at_place: share of the change within the own example that is at the target's own place, mean.
-        num_scattered: exchanges that changed other classes at one place than at another, all in all at most V numbers.
+        num_scattered: exchanges that changed several places, at most V numbers, and not the same classes at each.
         offset: place of the output that is trained, minus the place of its target; None where they differ.
     """
 
@@ -186,7 +185,6 @@ class Wiring:
     num_exchanged: int
     own: float
     others: float
-    own_reshaped: float | None = None
     is_all_pairs: bool = False
     num_elsewhere: int = 0
     elsewhere_shifts: tuple[int, ...] = ()

@@ -16,7 +16,7 @@ from moreish.doctor.probes.graph import leaves_of, measure_graph
 from moreish.doctor.probes.memory import measure_memory
 from moreish.doctor.probes.norms import measure_norms
 from moreish.doctor.probes.parameters import measure_parameters
-from moreish.doctor.probes.rates import halves, measure_rates
+from moreish.doctor.probes.rates import halves, try_rates
 from moreish.doctor.probes.trace import Trace, tracing
 from moreish.doctor.probes.wiring import measure_wiring
 from moreish.doctor.restore import eager, untouched, without_dropout
@@ -88,7 +88,7 @@ def look_before_training(
     elif graph is not None and not graph.has_gradient:
         missing["rates"] = "the loss depends on nothing that requires a gradient"
     else:
-        rates = _tried("rates", missing, lambda: measure_rates(*halves(subject), optimizers[0]))
+        rates = _tried("rates", missing, lambda: try_rates(*halves(subject), optimizers[0]))
     with without_dropout(model):  # so that equal units get equal gradients
         parameters = _tried("parameters", missing, lambda: measure_parameters(subject, optimizers, trace.feeds))
     memory = _tried("memory", missing, lambda: measure_memory(subject))

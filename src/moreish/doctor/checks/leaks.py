@@ -163,7 +163,7 @@ def label_in_input(evidence: Evidence, level: Level) -> Verdict:
     if not offsets:
         if data.num_columns:
             return []
-        return NotApplicable(f"{_NO_OFFSETS}, and inputs are no table of numbers")
+        return NotApplicable(_NO_OFFSETS)
     copied = [offset for offset, share in offsets.items() if offset <= 0 and share >= _COPIES]
     if not copied or data.num_examples * data.num_symbols < 32:
         return []

@@ -59,8 +59,8 @@ def level_of(evidence: Evidence, before: float) -> float:
 def rate_too_high(evidence: Evidence, level: Level) -> Verdict:
     """The steps raise the loss on held-out examples, where a tenth of the rate lowers it."""
     found = _diverged(evidence) + _destroyed(evidence) + _lost(evidence, level) + _rose(evidence, level)
-    if not found and all(branch_at(rates, 0.1) is None for _, _, rates in branched(evidence)):
-        return NotExamined("rate-too-high", evidence.missing.get("rates", "no branch at a lower rate was made"))
+    if not found and not branched(evidence):
+        return NotExamined("rate-too-high", evidence.missing.get("rates", "no branch was made"))
     for number, look, rates in branched(evidence):
         own, lower = branch_at(rates, 1.0), branch_at(rates, 0.1)
         if own is None or lower is None or not lower.is_finite:
@@ -240,8 +240,8 @@ def _lost(evidence: Evidence, level: Level) -> list[Finding]:
 def rate_too_low(evidence: Evidence, level: Level) -> Verdict:
     """A thousand times the rate, or more, is still stable, and much better."""
     found = []
-    if not any(branch.factor >= FACTOR for _, _, rates in branched(evidence) for branch in rates.branches):
-        return NotExamined("rate-too-low", evidence.missing.get("rates", "no branch at a higher rate was made"))
+    if not branched(evidence):
+        return NotExamined("rate-too-low", evidence.missing.get("rates", "no branch was made"))
     for number, look, rates in branched(evidence):
         own = branch_at(rates, 1.0)
         higher = [b for b in rates.branches if b.factor >= FACTOR and b.is_finite and b.decay == 1.0]

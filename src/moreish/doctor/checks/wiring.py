@@ -39,8 +39,7 @@ def trained_offset(evidence: Evidence) -> int | None:
 
 
 def _of_wiring(look: Look, wiring: Wiring) -> list[Finding]:
-    is_repaired = wiring.own_reshaped is not None and wiring.own_reshaped > 0.99
-    if wiring.own < OWN and wiring.others > 0 and (is_repaired or wiring.is_all_pairs):
+    if wiring.own < OWN and wiring.is_all_pairs:
         return [_broadcast(look, wiring)]
     # One shift for all may be meant: series whose examples stand in the order of time.
     if wiring.num_elsewhere > MOST * wiring.num_exchanged and len(set(wiring.elsewhere_shifts)) > 1:

@@ -21,7 +21,6 @@ from moreish.doctor.probes.predictions import (
 from moreish.doctor.subject import Subject, first_float, with_floats
 from moreish.errors import MoreishError
 
-_MAX_PAIRED = 2048
 _PASSED_ON = ("View", "ReshapeAlias", "Squeeze", "Unsqueeze", "Transpose", "T", "Permute", "Clone", "Alias", "ToCopy")
 
 
@@ -41,8 +40,8 @@ def measure_loss(output: Any, subject: Subject, is_sigmoid: bool) -> Loss:
             formula, reduction = _numeric_formula(output, subject, is_sigmoid)
             if formula == "unknown" and _is_binary(targets):
                 formula = _weighted_formula(output, subject, is_sigmoid, False)
-            count = targets.numel() if isinstance(targets, Tensor) else subject.num_examples
             of_zero, of_mean, mean = _of_constants(targets, len(kept))
+            count = targets.numel() if isinstance(targets, Tensor) else subject.num_examples
             return Loss(
                 *(value, formula, reduction, 0, count, kept, math.nan, math.nan, "other"),
                 of_zero=of_zero,
@@ -163,11 +162,11 @@ def _numeric_formula(output: Any, subject: Subject, is_sigmoid: bool) -> tuple[s
         value = float(subject.loss(with_floats(output, moved)))
     except MoreishError:  # it takes the network's own outputs only
         moved, value = outputs, float(subject.loss(output))
-    name, reduction = _matching(value, numeric_losses(moved.flatten(), targets.flatten().to(moved)))
+    name, reduction = _matching(value, _numeric_losses(moved.flatten(), targets.flatten().to(moved)))
     return "sigmoid twice" if is_sigmoid and name == "binary cross entropy" else name, reduction
 
 
-def numeric_losses(outputs: Tensor, targets: Tensor) -> list[tuple[str, Tensor]]:
+def _numeric_losses(outputs: Tensor, targets: Tensor) -> list[tuple[str, Tensor]]:
     """What each formula gives for numbers and targets of one shape, one by one."""
     losses = [("squared error", (outputs - targets).square()), ("absolute error", (outputs - targets).abs())]
     if bool(((targets >= 0) & (targets <= 1)).all()):
@@ -199,14 +198,14 @@ def _weighted_formula(output: Any, subject: Subject, is_sigmoid: bool, are_proba
             logits += [("softmax of sigmoid", rows)] if is_sigmoid else []
             for name, item in logits:
                 (own,) = torch.autograd.grad(F.cross_entropy(item, labels, reduction="sum"), rows)
-                if _is_weighted(gradients.outputs[used], own, labels):
+                if _is_weighted(gradients.outputs[used].float(), own, labels):
                     return name
         if not here and outputs.numel() == subject.targets.numel():
-            rows, labels = leaf.detach().reshape(-1, 1).requires_grad_(), subject.targets.reshape(-1, 1).to(leaf)
+            rows, labels = leaf.detach().float().reshape(-1, 1).requires_grad_(), subject.targets.reshape(-1, 1).float()
             for item in [rows.sigmoid(), *([rows] if is_sigmoid else [])]:
                 twice = F.binary_cross_entropy_with_logits(item, labels, reduction="sum")
                 (own,) = torch.autograd.grad(twice, rows)
-                if _is_weighted(gradient.reshape(-1, 1), own, labels[:, 0].long()):
+                if _is_weighted(gradient.float().reshape(-1, 1), own, labels[:, 0].long()):
                     return "sigmoid twice"
     return "unknown"
 
@@ -220,14 +219,6 @@ def _is_weighted(gradient: Tensor, own: Tensor, labels: Tensor) -> bool:
     weights = products[0] / products[1].clamp_min(1e-30)
     rest = gradient - weights[labels, None] * own
     return bool((weights >= 0).all()) and float(rest.abs().max()) <= 1e-3 * float(gradient.abs().max())
-
-
-def is_over_all_pairs(outputs: Tensor, targets: Tensor, value: float) -> bool:
-    """Whether a loss compares every number with every target: what becomes of (n, 1) beside (n,)."""
-    if outputs.numel() != targets.numel() or not 1 < targets.numel() <= _MAX_PAIRED:
-        return False
-    pairs = torch.broadcast_tensors(outputs.reshape(-1, 1), targets.reshape(1, -1).to(outputs))
-    return _matching(value, numeric_losses(*pairs))[0] != "unknown"
 
 
 def _matching(value: float, candidates: Iterable[tuple[str, Tensor]]) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Outputs and targets in one form, (examples, positions, classes) and (examples, positions)."""
+"""Outputs and targets in one form, (examples, positions, classes) and (examples, positions); losses of examples."""
 
 import math
 from dataclasses import dataclass
@@ -75,7 +75,10 @@ def per_example_losses(output: Any, subject: Subject) -> Tensor | None:
                 losses = formula(output, targets).reshape(n, -1).mean(1)
                 if is_close(value, float(losses.mean())) or is_close(value, float(losses.sum()) * targets[0].numel()):
                     return losses
-        losses = torch.stack([subject.loss_fn(output[i : i + 1], targets[i : i + 1]) for i in range(n)])
+        try:
+            losses = torch.stack([subject.loss_fn(output[i : i + 1], targets[i : i + 1]) for i in range(n)])
+        except Exception:  # a loss may ask for more than one example
+            return None
         is_apart = losses.ndim == 1 and (is_close(value, float(losses.mean())) or is_close(value, float(losses.sum())))
         return losses if is_apart else None
 
@@ -94,11 +97,6 @@ def _distances(outputs: Tensor, targets: Tensor) -> Tensor:
     return (outputs - targets).abs()
 
 
-def is_close(a: float, b: float) -> bool:
-    """Whether two values of a loss are one, but for rounding."""
-    return math.isfinite(a) and math.isfinite(b) and abs(a - b) <= _TOLERANCE * max(abs(a), abs(b), 1e-3)
-
-
 def _cross_entropies(outputs: Tensor, labels: Tensor) -> Tensor:
     flat = F.cross_entropy(outputs.flatten(0, 1).float(), labels.flatten(), reduction="none", ignore_index=IGNORED)
     return flat.reshape(labels.shape)
@@ -107,3 +105,8 @@ def _cross_entropies(outputs: Tensor, labels: Tensor) -> Tensor:
 def _per_example(losses: Tensor, labels: Tensor) -> Tensor:
     used = labels != IGNORED
     return losses.sum(1) / used.sum(1).clamp_min(1)
+
+
+def is_close(a: float, b: float) -> bool:
+    """Whether two losses are one, but for rounding."""
+    return math.isfinite(a) and math.isfinite(b) and abs(a - b) <= _TOLERANCE * max(abs(a), abs(b), 1e-3)

@@ -1,17 +1,20 @@
 """What the learning rate does: a few steps at several rates, from the same state and on the same batches."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from moreish.doctor.branching import HIGHER, LOWER
 from moreish.doctor.evidence import Branch, Rates
 from moreish.doctor.probes.predictions import per_example_losses
 from moreish.doctor.restore import untouched, without_dropout
 from moreish.doctor.subject import Subject
 
-FACTORS = (0.1, 1.0, 1e3, 1e4)
 NUM_STEPS = 6
+SLOW = 0.025
+"""Fall of the loss, relative to its level, from which a rate cannot be a thousandth of its due."""
 MAX_MEASURED = 512
 _MIN_EXAMPLES = 16
 
@@ -20,7 +23,7 @@ def measure_rates(
     batches: Sequence[Subject],
     held_out: Subject,
     optimizer: torch.optim.Optimizer,
-    factors: Sequence[float] = FACTORS,
+    factors: Sequence[float],
     decays: Sequence[float] = (),
 ) -> Rates | str:
     """Branch once for each factor; or a sentence on why that cannot be done. Everything is put back.
@@ -54,6 +57,18 @@ def measure_rates(
             is_finite &= bool(torch.isfinite(after).all())
             branches.append(Branch(factor, _numbers(before), _numbers(after), is_finite, decay))
     return Rates(base[0], len(batches), tuple(branches))
+
+
+def try_rates(batches: Sequence[Subject], held_out: Subject, optimizer: torch.optim.Optimizer) -> Rates | str:
+    """The rate as it is; where the loss rises also a lower one, where it hardly moves also higher ones."""
+    first = measure_rates(batches, held_out, optimizer, (1.0,))
+    if isinstance(first, str):
+        return first
+    own = first.branches[0]
+    fall = 1 - sum(own.after) / max(sum(own.before), 1e-300)
+    factors = LOWER if not own.is_finite or fall < 0 else HIGHER if fall < SLOW else ()
+    others = measure_rates(batches, held_out, optimizer, factors) if factors else ""
+    return first if isinstance(others, str) else replace(first, branches=first.branches + others.branches)
 
 
 def halves(subject: Subject) -> tuple[list[Subject], Subject]:

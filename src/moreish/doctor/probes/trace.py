@@ -171,7 +171,10 @@ class Trace(TorchFunctionMode):
         """Mean squares over groups of examples, (G,); over everything, (1,), where there are none."""
         if values.shape[0] % self.num_examples == 0 and self.num_examples % NUM_GROUPS == 0:
             rows = values.reshape(self.num_examples, -1).reshape(NUM_GROUPS, -1)
-            return torch.linalg.vector_norm(rows, dim=1, dtype=torch.float32).square() / rows.shape[1]
+            return (
+                torch.linalg.vector_norm(rows, dim=1, dtype=torch.promote_types(rows.dtype, torch.float32)).square()
+                / rows.shape[1]
+            )
         return self._by_group(values.float().square())
 
     def _by_group(self, values: Tensor) -> Tensor:

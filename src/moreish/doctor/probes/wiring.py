@@ -13,8 +13,10 @@ from torch import Tensor
 
 from moreish.doctor.evidence import Wiring
 from moreish.doctor.probes.coupling import UnclearError
-from moreish.doctor.probes.formula import away, is_over_all_pairs
+from moreish.doctor.probes.formula import away
+from moreish.doctor.probes.predictions import is_close
 from moreish.doctor.subject import Subject, first_float, with_floats
+from moreish.errors import MoreishError
 
 MIN_EXAMPLES = 4
 """With fewer, a factor that is common to the other examples cannot be told from chance."""
@@ -39,7 +41,7 @@ def measure_wiring(subject: Subject) -> Wiring:
         torch.manual_seed(0)
         output = subject.forward()
     outputs = first_float(output)
-    if outputs is None or outputs.numel() % n or targets.shape[0] % n or outputs.shape[0] % n:
+    if outputs is None or targets.shape[0] % n or (outputs.shape[0] % n and outputs.shape[1:2] != (n,)):
         raise UnclearError(f"outputs and targets have no axis of {n} examples")
     loss = _Loss(subject, output, away(outputs.detach()))
     layouts, exchanges = _layouts(loss), []
@@ -48,16 +50,15 @@ def measure_wiring(subject: Subject) -> Wiring:
         exchanges.append(_by_example(change))
         for layout, reading in zip(layouts, readings, strict=True):
             reading.append(_by_place(layout, change))
-    are_other_shapes = outputs.shape != targets.shape and outputs.numel() == targets.numel()
-    shifts = [shift for _, _, shift in exchanges if shift]
+    own, others = _mean([own for own, _, _ in exchanges]), _mean([others for _, others, _ in exchanges])
+    shifts = [shift for _, _, shift in exchanges if shift and loss.are_labels]
     return Wiring(
         output_shape=tuple(outputs.shape),
         target_shape=tuple(targets.shape),
         num_exchanged=len(exchanges),
-        own=_mean([own for own, _, _ in exchanges]),
-        others=_mean([others for _, others, _ in exchanges]),
-        own_reshaped=_own_reshaped(loss) if are_other_shapes else None,
-        is_all_pairs=are_other_shapes and is_over_all_pairs(loss.outputs, targets, loss.value()),
+        own=own,
+        others=others,
+        is_all_pairs=others > 0 and outputs.shape != targets.shape and _is_over_all_pairs(loss),
         num_elsewhere=len(shifts),
         elsewhere_shifts=tuple(shifts),
         **_best_reading(readings, loss.num_places),
@@ -80,9 +81,16 @@ class _Loss:
     def are_labels(self) -> bool:
         return not self.subject.targets.is_floating_point()
 
-    def value(self) -> float:
+    def by_example(self, values: Tensor) -> Tensor:
+        """Outputs, or their gradient, as (n, numbers)."""
+        n = self.subject.num_examples
+        return (values if values.shape[0] % n == 0 else values.transpose(0, 1)).reshape(n, -1)
+
+    def value(self, rows: slice, target_rows: slice) -> float:
+        """Of some outputs and targets."""
+        subject = replace(self.subject, targets=self.subject.targets[target_rows])
         with torch.no_grad():
-            return float(self.subject.loss(with_floats(self.output, self.outputs)))
+            return float(subject.loss(with_floats(self.output, self.outputs[rows])))
 
     def gradient(self, targets: Tensor) -> Tensor:
         """With respect to the outputs, in their shape; zero where the loss does not depend on them."""
@@ -118,7 +126,7 @@ def _exchanges(loss: _Loss) -> Iterator[_Change]:
         exchanged = _exchanged(targets.reshape(n, num_places), example, place, number)
         after = loss.gradient(exchanged.reshape(targets.shape))
         if bool(torch.isfinite(after).all()) and bool((after != before).any()):
-            yield _Change(example, place, before.reshape(n, -1), after.reshape(n, -1))
+            yield _Change(example, place, loss.by_example(before), loss.by_example(after))
 
 
 def _exchanged(targets: Tensor, example: int, place: int | None, number: int) -> Tensor:
@@ -162,14 +170,18 @@ def _by_example(change: _Change) -> tuple[float, float, int | None]:
     return own, others, touched[0] - change.example if len(touched) == 1 else None
 
 
-def _own_reshaped(loss: _Loss) -> float | None:
-    """The share in the own example if the outputs had the shape of the targets."""
-    same = replace(loss, outputs=loss.outputs.reshape(loss.subject.targets.shape))
+def _is_over_all_pairs(loss: _Loss) -> bool:
+    """Whether every output is compared with every target: the value is the mean, or the sum, of those of all pairs.
+
+    That is what becomes of (n, 1) beside (n,), and of nothing that couples examples on purpose.
+    """
     try:
-        shares = [_by_example(change)[0] for change in _exchanges(same)]
-    except Exception:  # the loss refuses the shape
-        return None
-    return _mean(shares) if shares else None
+        together = loss.value(slice(0, MIN_EXAMPLES), slice(0, MIN_EXAMPLES))
+        rows = [slice(row, row + 1) for row in range(MIN_EXAMPLES)]
+        pairs = [loss.value(one, other) for one in rows for other in rows]
+    except MoreishError:  # the loss refuses so few
+        return False
+    return is_close(together, _mean(pairs)) or is_close(together, sum(pairs))
 
 
 Layout = Callable[[Tensor], Tensor]
@@ -199,8 +211,10 @@ def _by_place(layout: Layout, change: _Change) -> _Reading:
     if not touched:
         return float("nan"), None, False
     numbers = moved[touched] > 0
-    # Places that are coupled on purpose (skip-grams, targets smoothed over time) are so class by class.
-    is_scattered = int(numbers.sum()) <= moved.shape[1] and not bool((numbers == numbers[0]).all())
+    # Places that are coupled on purpose (skip-grams, targets smoothed over time) are so class by class, the old class
+    # and the new one at each.
+    is_by_class = bool((numbers == numbers[0]).all()) and int(numbers[0].sum()) > 1
+    is_scattered = 1 < len(touched) <= int(numbers.sum()) <= moved.shape[1] and not is_by_class
     at_place = float(moved[change.place].sum() / moved.sum())
     return at_place, touched[0] - change.place if len(touched) == 1 else None, is_scattered
 
