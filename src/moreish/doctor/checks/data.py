@@ -8,6 +8,8 @@ from moreish.doctor.significance import Level, count_above, mean_above, mean_abo
 
 OVERLAP = 0.05
 """Share of validation that stands in training, beyond what is common in the language itself, from which it misleads."""
+COMPANY = 1.25
+"""How many times the share that recurs within training may recur in validation by itself."""
 SPREAD = 40.0
 """Nats of an input from which two of a million examples would not agree by chance."""
 MIN_FOUND = 16
@@ -28,7 +30,8 @@ def split_overlap(evidence: Evidence, level: Level) -> Verdict:
         return NotExamined("split-overlap", "it needs train and validation")
     allowed = level.each()
     # An example that has a twin within training would have one if it were fresh: the share of such is the null.
-    null = data.context_repeats + OVERLAP
+    # Windows of one text recur in company, so that such shares differ more from split to split than lots would.
+    null = COMPANY * data.context_repeats + OVERLAP
     p = count_above(data.num_overlapping, data.num_validation, min(null, 1.0))
     if p >= allowed:
         return []

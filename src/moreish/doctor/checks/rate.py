@@ -32,8 +32,10 @@ that threw the parameters about."""
 ROSE = 0.2
 """Rise of the loss of the same training examples above its best, relative to its level, that is not made good soon."""
 GAINED, GAINED_LITTLE = 0.05, 0.01
-"""What a tenth of the rate must gain, relative to the level before: where parameters are thrown about; and where they
-are replaced. Elsewhere a few percent are what annealing gains at any rate."""
+"""What a tenth of the rate must gain, relative to the level before, where parameters are thrown about; and where they
+are replaced and the loss has stopped falling. Elsewhere a few percent are what annealing gains at any rate."""
+GETS_ON = 0.03
+"""Relative fall of the loss of the same training examples, while steps double, of a training that gets on."""
 DIVERGED = 10.0
 """Factor by which the loss grew, step by step, before it was no number: more than noise, less than one overflow."""
 GAIN = 0.003
@@ -124,9 +126,17 @@ def _thrown(evidence: Evidence, look: Look, gain: list[float], scale: float) -> 
     largest = largest_move(_updates(evidence, look.step)) or 0.0
     losses = evidence.history.losses[:1] if evidence.history else ()
     scale = max(scale, losses[0] / 2 if losses else 0.0)
-    if largest < THROWN or mean(gain) < scale * (GAINED_LITTLE if largest >= REPLACED else GAINED):
+    rests = largest >= REPLACED and not _gets_on(evidence, look)
+    if largest < THROWN or mean(gain) < scale * (GAINED_LITTLE if rests else GAINED):
         return 1.0
     return clearly_above(gain, 0.0)
+
+
+def _gets_on(evidence: Evidence, look: Look) -> bool:
+    earlier = [item for item in evidence.looks if item.train_losses and 0 < item.step <= look.step / 2]
+    if not earlier or not look.train_losses:
+        return True
+    return mean(look.train_losses) < (1 - GETS_ON) * mean(earlier[-1].train_losses)
 
 
 def _updates(evidence: Evidence, step: int) -> list[tuple[Update, ...]]:
