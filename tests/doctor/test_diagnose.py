@@ -373,3 +373,44 @@ def test_a_single_unit_behind_gates_is_not_taken_for_equal_ones() -> None:
             self.lstm, self.head = nn.LSTM(16, 1, batch_first=True), nn.Linear(1, net.VOCABULARY)
 
     assert "symmetric-units" not in examined(Narrow, net.sequences(), net.sequence_loss).names
+
+
+class Encoder(nn.Module):
+    """PyTorch's own encoder layer, whose attention is one function to those who look on."""
+
+    def __init__(self, scale: float = 1.0) -> None:
+        super().__init__()
+        self.embed, self.place = nn.Embedding(net.VOCABULARY, 32), nn.Parameter(torch.randn(net.CONTEXT, 32) * 0.1)
+        self.layer = nn.TransformerEncoderLayer(32, 4, 64, dropout=0.0, batch_first=True, norm_first=True)
+        self.head = nn.Linear(32, net.VOCABULARY)
+        with torch.no_grad():
+            self.layer.self_attn.in_proj_weight[:64].mul_(scale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.layer(self.embed(x) + self.place).mean(1))
+
+
+@pytest.mark.parametrize(("scale", "names"), [(1.0, ()), (20.0, ("attention-scale",))])
+def test_attention_of_pytorchs_own_layers_is_seen(scale: float, names: tuple[str, ...]) -> None:
+    torch.manual_seed(0)
+    assert moreish.diagnose(Encoder(scale), net.windows(256), F.cross_entropy).names == names
+
+
+class Recurrent(nn.Module):
+    def __init__(self, scale: float = 1.0) -> None:
+        super().__init__()
+        self.embed, self.cell = nn.Embedding(net.VOCABULARY, 16), nn.RNN(16, 48, batch_first=True)
+        self.head = nn.Linear(48, net.VOCABULARY)
+        with torch.no_grad():
+            self.cell.weight_ih_l0.mul_(scale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.cell(self.embed(x))[0][:, -1])
+
+
+@pytest.mark.parametrize(("scale", "is_named"), [(1.0, False), (40.0, True)])
+def test_a_recurrent_network_of_tanh_that_saturates_is_named(scale: float, is_named: bool) -> None:
+    torch.manual_seed(0)
+    report = moreish.diagnose(Recurrent(scale), net.windows(256), F.cross_entropy)
+    assert ("saturated-tanh" in report.names) == is_named, str(report)
+    assert is_named or report.names == ()

@@ -10,7 +10,7 @@ FIRST_STEP = 100
 """A training may still be warming up before."""
 PULL = 0.3
 """Pull of weight decay over that of the gradient from which a branch without it is worth its cost."""
-THROWN = 0.15
+THROWN = 0.2
 """Step over parameters, both as lengths, from which a step throws them about: a hundred times what is usual."""
 USUAL = 1e-3
 """The same in a training that gets on; a rate whose steps are smaller is not too high, one whose are larger not too

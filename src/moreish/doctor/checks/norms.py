@@ -80,7 +80,7 @@ def running_statistics(evidence: Evidence, level: Level) -> Verdict:
     # What has not arrived when the training ends never will, however slow the momentum.
     end = max((look.step for look, _ in norms), default=0) if evidence.history and evidence.history.is_over else 0
     large = [(look, norm) for look, norm in norms if norm.rows >= MIN_ROWS]
-    warm = [(look, norm) for look, norm in large if _is_warm(norm) or 0 < look.step == end]
+    warm = [(look, norm) for look, norm in large if _is_warm(norm, look.step) or 0 < look.step == end]
     if not warm:
         return NotExamined("batch-norm-statistics", "running statistics were not yet updated often enough to be judged")
     found = []
@@ -132,12 +132,12 @@ def _p_value(norm: BatchNorm, step: int) -> float:
     )
 
 
-def _is_warm(norm: BatchNorm) -> bool:
-    """Whether the initial values have faded: after three time constants."""
+def _is_warm(norm: BatchNorm, step: int) -> bool:
+    """Whether the initial values have faded: after three time constants; of an unknown momentum, as if it were 0.1."""
     if norm.num_updates is None:
         return False
     if norm.momentum is None:
-        return norm.num_updates >= 1
+        return norm.num_updates >= (1 if step == 0 else 30)
     return norm.momentum > 0 and norm.num_updates >= 3 / norm.momentum
 
 

@@ -15,6 +15,8 @@ RISE = 0.10
 """Rise of the loss, relative to its level before, from which a rate is too high."""
 JUMP = 0.20
 """Loss above that of a tenth of the rate, relative to its level before, from which a training only jumps about."""
+WON = 0.10
+"""What a tenth of the rate gains, relative to the level before, where that is more than annealing gains at any rate."""
 CAP = 3.0
 """Rise of one example's loss, relative to the level before, of which no more is counted."""
 EARLY = 10
@@ -75,7 +77,11 @@ def rate_too_high(evidence: Evidence, level: Level) -> Verdict:
         # about for long does not rise any more; then what the lower rate gains has to be larger.
         gain = [] if not own.is_finite else _capped(differences(own.after, lower.after), CAP * scale)
         rises = max(mean_above(harm, RISE * scale), mean_above(gain, RISE * scale))
-        jumps = 1.0 if look.step <= EARLY else min(mean_above(gain, JUMP * scale), _thrown(evidence, look, gain, scale))
+        jumps = 1.0
+        if look.step > EARLY:
+            jumps = min(
+                mean_above(gain, JUMP * scale), _thrown(evidence, look, gain, scale), _wins(evidence, gain, scale)
+            )
         p = 0.0 if not own.is_finite else min(rises, jumps)
         if p < allowed:
             after = mean(own.after) if own.is_finite else float("inf")
@@ -117,6 +123,20 @@ def _diverged(evidence: Evidence) -> list[Finding]:
     ]  # fmt: skip
 
 
+def _wins(evidence: Evidence, gain: list[float], scale: float) -> float:
+    """p-value against "a tenth of the rate gains no more than half of what matters", where it seems to gain all of it.
+
+    Where most of the first loss is gone, half of the first is what counts: annealing gains a little of a little.
+    """
+    scale = max(scale, _first(evidence) / 2)
+    return clearly_above(gain, WON / 2 * scale) if mean(gain) >= WON * scale else 1.0
+
+
+def _first(evidence: Evidence) -> float:
+    losses = evidence.history.losses[:1] if evidence.history else ()
+    return abs(losses[0]) if losses else 0.0
+
+
 def _thrown(evidence: Evidence, look: Look, gain: list[float], scale: float) -> float:
     """p-value against "a tenth of the rate gains nothing", where steps throw the parameters about and it gains enough.
 
@@ -124,8 +144,7 @@ def _thrown(evidence: Evidence, look: Look, gain: list[float], scale: float) -> 
     most of the first loss is gone, little is left to gain, and half of the first is what counts.
     """
     largest = largest_move(_updates(evidence, look.step)) or 0.0
-    losses = evidence.history.losses[:1] if evidence.history else ()
-    scale = max(scale, losses[0] / 2 if losses else 0.0)
+    scale = max(scale, _first(evidence) / 2)
     rests = largest >= REPLACED and not _gets_on(evidence, look)
     if largest < THROWN or mean(gain) < scale * (GAINED_LITTLE if rests else GAINED):
         return 1.0
@@ -249,8 +268,8 @@ def _lost(evidence: Evidence, level: Level) -> list[Finding]:
 
 def rate_too_low(evidence: Evidence, level: Level) -> Verdict:
     """A thousand times the rate, or more, is still stable, and much better."""
-    found = []
-    if not branched(evidence):
+    found = _lost_in_rounding(evidence) + _crept(evidence, level)
+    if not found and not branched(evidence):
         return NotExamined("rate-too-low", evidence.missing.get("rates", "no branch was made"))
     for number, look, rates in branched(evidence):
         own = branch_at(rates, 1.0)
@@ -262,7 +281,7 @@ def rate_too_low(evidence: Evidence, level: Level) -> Verdict:
         if EARLY < look.step < MIN_STEPS or (not is_tiny and _has_fallen(evidence, look.step)):
             continue
         before, after = mean(own.before), mean(own.after)
-        allowed = level.each(len(higher), number)
+        allowed = level.each(2 * len(higher), number)
         tried = [(mean_above(differences(own.after, branch.after), GAIN * abs(before)), branch) for branch in higher]
         p, best = min(tried, key=lambda item: item[0])
         gain = differences(own.after, best.after)
@@ -282,6 +301,45 @@ def rate_too_low(evidence: Evidence, level: Level) -> Verdict:
                 )
             )  # fmt: skip
     return found
+
+
+def _lost_in_rounding(evidence: Evidence) -> list[Finding]:
+    """All steps are tiny, and those of some parameter so small that no bit of it changes, gradient or not."""
+    looks = [look for look in evidence.looks if look.updates]
+    largest = largest_move(_updates(evidence, looks[-1].step)) if looks else None
+    if len(looks) < 3 or largest is None or not 0 < largest < TINY or looks[-1].step < MIN_STEPS:
+        return []
+    moved = {update.name for look in looks for update in look.updates or () if update.is_moved}
+    still = [u.name for u in looks[-1].updates or () if u.name not in moved and u.gradient_norm and u.in_optimizer]
+    if not still:
+        return []
+    return [_creeping(looks[-1], largest, f"no bit of {still[0]} changes, though it gets a gradient", None, None, None)]
+
+
+def _crept(evidence: Evidence, level: Level) -> list[Finding]:
+    """Steps are tiny from the first on, and the training rests behind the simple model."""
+    stands = standings(evidence)
+    found = []
+    for stand in [] if isinstance(stands, str) else stands:
+        allowed, largest = level.each(2, stand.number), largest_move(_updates(evidence, stand.look.step))
+        if stand.p_stuck < allowed and largest is not None and 0 < largest < TINY:
+            loss = mean(stand.look.train_losses)
+            what = f"the training loss rests at {loss:.3g}, {mean(stand.behind):.3g} above what a simple model reaches"
+            found.append(_creeping(stand.look, largest, what, stand.p_stuck, allowed, len(stand.behind)))
+    return found
+
+
+def _creeping(
+    look: Look, largest: float, what: str, p: float | None, allowed: float | None, count: int | None
+) -> Finding:
+    return Finding(
+        "rate-too-low", "major", None, look.step,
+        Measurement("length of a step over that of the parameters (median)", largest, USUAL,
+                    None if p is None else TINY, p, allowed, count),
+        f"A step moves the parameters by {largest:.1g} of their length, where a thousandth is usual, and {what}.",
+        "Multiply the learning rate by ten, and again, until a step moves parameters by about a thousandth.",
+        "Karpathy, makemore lecture 3 (update to data ratio)",
+    )  # fmt: skip
 
 
 def _has_fallen(evidence: Evidence, step: int) -> bool:

@@ -5,6 +5,9 @@ from moreish.doctor.evidence import Evidence
 from moreish.doctor.finding import Finding, Measurement, NotExamined
 from moreish.doctor.significance import Level
 
+WITHOUT_EFFECT = 1e-5
+"""Gradient of a parameter over the largest of all, from which it is made of rounding errors."""
+
 
 def not_cleared(evidence: Evidence, level: Level) -> Verdict:
     """The optimiser used the sum of this step's gradient and the one before."""
@@ -42,6 +45,9 @@ def never_moves(evidence: Evidence, level: Level) -> Verdict:
         return NotExamined("never-moves", "under two steps were looked at")
     moved = {update.name for look in looks for update in look.updates or () if update.is_moved}
     idle = {p.name for look in evidence.looks for p in look.parameters or () if p.feeds_norm is not None}
+    # A gradient of rounding errors moves nothing: what has no effect is not kept from moving.
+    largest = max((u.gradient_norm or 0.0 for look in looks for u in look.updates or ()), default=0.0)
+    idle |= {u.name for u in looks[-1].updates or () if u.gradient_norm and u.gradient_norm < WITHOUT_EFFECT * largest}
     still = [u.name for u in looks[-1].updates or () if u.name not in moved and u.name not in idle]
     return [
         Finding(

@@ -4,6 +4,7 @@ Operations are seen where PyTorch dispatches its functions, so `torch.tanh(x)` i
 `x @ self.weight` like `nn.Linear`. What happens inside one compiled operation (`nn.LSTM`) is not seen.
 """
 
+import inspect
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ _KINDS: dict[str, str] = {
     "conv1d": "linear", "conv2d": "linear", "conv3d": "linear", "einsum": "linear",
     "embedding": "embedding", "batch_norm": "norm", "layer_norm": "norm", "group_norm": "norm", "instance_norm": "norm",
     "rms_norm": "norm", "dropout": "dropout", "scaled_dot_product_attention": "attention",
+    "multi_head_attention_forward": "attention", "rnn_tanh": "activation",
 }  # fmt: skip
 
 
@@ -95,8 +97,9 @@ class Trace(TorchFunctionMode):
         self._is_busy = True  # relu is tanh's neighbour, not part of whatever calls it
         try:
             out = func(*args, **kwargs)
-            if isinstance(out, Tensor) and out.is_floating_point() and out.ndim:
-                self._note(name, kind, args, kwargs, out)
+            seen = out[0] if isinstance(out, tuple) else out
+            if isinstance(seen, Tensor) and seen.is_floating_point() and seen.ndim:
+                self._note(name, kind, args, kwargs, seen)
         finally:
             self._is_busy = False
         return out
@@ -112,7 +115,8 @@ class Trace(TorchFunctionMode):
         if site not in self.tallies:
             if len(self.tallies) >= MAX_SITES:
                 return
-            self.tallies[site] = _Tally(kind, name.strip("_"), weights[0] if weights else None, 0, len(weights) > 1)
+            op = "tanh" if name == "rnn_tanh" else name.strip("_")
+            self.tallies[site] = _Tally(kind, op, weights[0] if weights else None, 0, len(weights) > 1)
         tally = self.tallies[site]
         tally.num_calls += 1
         if kind == "linear" and len(weights) > 1:
@@ -129,14 +133,18 @@ class Trace(TorchFunctionMode):
             tally.has_finite_inputs &= all(_is_finite(item) for item in args if isinstance(item, Tensor))
         tally.num_units = out.shape[1] if channels_first else out.shape[-1]
         tally.squares.append(self._mean_square(out))
-        if tally.kind == "attention":
+        if tally.op == "multi_head_attention_forward":
+            weights = _weights_of_heads(args, kwargs)
+            tally.entropies += [] if weights is None else [self._by_group(_relative_entropy(weights))]
+        elif tally.kind == "attention":
             tally.entropies.append(self._by_group(_attention_entropy(args, kwargs)))
         elif tally.kind == "softmax" and out.ndim >= 3 and out.shape[-1] == out.shape[-2] and out.shape[-1] > 1:
             tally.entropies.append(self._by_group(_relative_entropy(out)))
         if tally.kind != "activation":
             return
         # An activation has no channels of its own; (B, C, H, W) is what convolutions hand on.
-        moved, moved_in = (x.movedim(1, -1) if x.ndim == 4 else x for x in (out, args[0].detach() if args else out))
+        came_in = args[0].detach() if args and args[0].shape == out.shape else out
+        moved, moved_in = (x.movedim(1, -1) if x.ndim == 4 else x for x in (out, came_in))
         rows: Tensor = moved.reshape(-1, moved.shape[-1])
         tally.num_units = rows.shape[1]
         tally.num_rows += rows.shape[0]
@@ -289,6 +297,18 @@ def _attention_entropy(args: Any, kwargs: Any) -> Tensor:
     if mask is not None:
         scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask
     return _relative_entropy(scores.softmax(-1).nan_to_num())
+
+
+def _weights_of_heads(args: Any, kwargs: Any) -> Tensor | None:
+    """The weights (n, heads, T, S) of `nn.MultiheadAttention`, which hides its operations: asked for once more."""
+    asked = {"training": False, "need_weights": True, "average_attn_weights": False}
+    forward: Any = nn.functional.multi_head_attention_forward
+    try:
+        given = inspect.signature(forward).bind(*args, **kwargs).arguments
+        _, weights = forward(**(given | asked))
+    except (TypeError, RuntimeError, AssertionError):
+        return None
+    return weights if weights is not None and weights.ndim == 4 else None
 
 
 def _num_distinct(rows: Tensor) -> int:
