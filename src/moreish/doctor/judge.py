@@ -50,7 +50,7 @@ def has(evidence: Evidence, section: str) -> bool:
 def _first_of_each(findings: list[Finding]) -> list[Finding]:
     """One finding a check and layer: the earliest."""
     first: dict[tuple[str, str | None], Finding] = {}
-    for finding in findings:
+    for finding in sorted(findings, key=lambda item: item.step):
         first.setdefault((finding.name, finding.layer), finding)
     return list(first.values())
 
