@@ -10,6 +10,8 @@ from moreish.doctor.significance import Level, clearly_above, mean_above
 
 GAIN = 0.03
 """Loss that a branch without decay gains, relative to its level before."""
+NUM_TESTS = 4
+"""Made at one look: two of a branch, one of a training that rests, one of a loss that hardly fell."""
 STRONG = 1.0
 """Pull that outweighs the gradient: then a third of that gain will do, if it is one beyond doubt."""
 GONE, CRUSHED = 0.01, 10.0
@@ -30,7 +32,7 @@ def weight_decay(evidence: Evidence, level: Level) -> Verdict:
         if own is None or free is None or not own.is_finite or not free.is_finite:
             continue
         least, gain = GAIN * level_of(evidence, mean(own.before)), differences(own.after, free.after)
-        allowed = level.each(2, number)
+        allowed = level.each(NUM_TESTS, number)
         p = mean_above(gain, least)
         if _pull(look) >= STRONG and mean(gain) >= least / 3:
             p = min(p, clearly_above(gain, 0.0))
@@ -46,7 +48,7 @@ def weight_decay(evidence: Evidence, level: Level) -> Verdict:
             found.append(_finding(look, measured, what))
     stands = standings(evidence)
     for stand in [] if isinstance(stands, str) else stands:
-        allowed = level.each(2, stand.number)
+        allowed = level.each(NUM_TESTS, stand.number)
         name, share = _shrunk(evidence, stand.look)
         if stand.p_stuck < allowed and _pull(stand.look) > PULL and share < SHRUNK:
             loss, null = mean(stand.look.train_losses), mean(stand.look.train_losses) - mean(stand.behind)
@@ -82,7 +84,7 @@ def _decayed_away(evidence: Evidence, level: Level) -> list[Finding]:
     found = []
     for number, look in enumerate(looks[1:], 1):
         least = FELL * mean(looks[0].train_losses)
-        allowed = level.each(2, number)
+        allowed = level.each(NUM_TESTS, number)
         p = mean_above([least - fall for fall in differences(looks[0].train_losses, look.train_losses)], 0.0)
         name, share = _shrunk(evidence, look)
         if p < allowed and _pull(look) > PULL and share < SHRUNK:

@@ -17,6 +17,8 @@ JUMP = 0.20
 """Loss above that of a tenth of the rate, relative to its level before, from which a training only jumps about."""
 WON = 0.10
 """What a tenth of the rate gains, relative to the level before, where that is more than annealing gains at any rate."""
+NUM_TESTS = 7
+"""That `rate-too-high` makes at one look: four of a branch, two of a training that rests, one of a loss that rose."""
 CAP = 3.0
 """Rise of one example's loss, relative to the level before, of which no more is counted."""
 EARLY = 10
@@ -61,7 +63,7 @@ def level_of(evidence: Evidence, before: float) -> float:
 
 
 def rate_too_high(evidence: Evidence, level: Level) -> Verdict:
-    """The steps raise the loss on held-out examples, where a tenth of the rate lowers it."""
+    """Steps raise the loss where a tenth of the rate lowers it, destroy the network, or lose what was learned."""
     found = _diverged(evidence) + _destroyed(evidence) + _lost(evidence, level) + _rose(evidence, level)
     if not found and not branched(evidence):
         return NotExamined("rate-too-high", evidence.missing.get("rates", "no branch was made"))
@@ -71,7 +73,7 @@ def rate_too_high(evidence: Evidence, level: Level) -> Verdict:
             continue
         before = mean(own.before)
         scale = level_of(evidence, before)
-        allowed = level.each(4, number)
+        allowed = level.each(NUM_TESTS, number)
         harm = [] if not own.is_finite else _capped(differences(own.after, own.before), CAP * scale)
         # Against the lower rate too: a loss that rises at any rate is not the rate's fault. A training that has jumped
         # about for long does not rise any more; then what the lower rate gains has to be larger.
@@ -200,7 +202,7 @@ def _rose(evidence: Evidence, level: Level) -> list[Finding]:
     for number, (look, last) in enumerate(pairwise(looks[1:]), 1):
         best = min(looks[:number], key=lambda item: mean(item.train_losses))
         least = ROSE * level_of(evidence, mean(best.train_losses))
-        allowed = level.each(4 * number, number)
+        allowed = level.each(NUM_TESTS * number, number)
         rises = [differences(item.train_losses, best.train_losses) for item in (look, last)]
         p = max(clearly_above(rise, 0.0) for rise in rises)
         if (
@@ -240,7 +242,7 @@ def _lost(evidence: Evidence, level: Level) -> list[Finding]:
     for stand in [] if isinstance(stands, str) else stands:
         marginal = mean(evidence.reference.marginal) if evidence.reference else math.nan
         loss = mean(stand.look.train_losses)
-        allowed = level.each(4, stand.number)
+        allowed = level.each(NUM_TESTS, stand.number)
         largest = largest_move(_updates(evidence, stand.look.step))
         if largest is None or largest < USUAL:
             continue
