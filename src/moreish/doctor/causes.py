@@ -31,7 +31,7 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "trained-in-eval-mode": ("batch-norm-statistics", "rate-too-high", "spikes", "not-finite"),
     "batch-norm-momentum": ("batch-norm-statistics", "rate-too-high", "spikes", "underfitting", "inputs-ignored"),
     "batch-norm-of-one": ("batch-norm-statistics", "dead-relu", "vanishing", "no-gradient"),
-    "initial-loss": ("spikes",),
+    "initial-loss": ("spikes", "rate-too-high"),
     "saturated-tanh": ("vanishing", "rnn-forgets", "stuck-units", "rate-too-high", *_NOTHING_ARRIVES),
     "exploding": ("initial-loss", "saturated-tanh", "rate-too-high", "spikes", "attention-scale", "not-finite"),
     "attention-scale": ("initial-loss", "vanishing", "attention-collapse"),
@@ -48,13 +48,13 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "never-moves": ("inputs-ignored", "underfitting", "rate-too-high", "overfitting"),
     "schedule-not-applied": ("rate-too-low", "rate-too-high", "underfitting", "inputs-ignored", "spikes"),
     "not-shuffled": ("spikes", "rate-too-high", "rate-too-low", "clipping-binds", "overfitting", "dead-relu",
-                     "stuck-units", "inputs-ignored", "underfitting"),
+                     "stuck-units", "inputs-ignored", "underfitting", "batch-norm-statistics", "exploding"),
     "evaluated-in-training-mode": ("batch-norm-statistics",),
     "clipping-binds": ("underfitting", "rate-too-low", "inputs-ignored", "never-moves"),
     "spikes": ("not-finite",),
     "split-overlap": (),
     "rnn-forgets": ("underfitting",),
-    "attention-collapse": ("underfitting",),
+    "attention-collapse": ("underfitting", "inputs-ignored"),
     "duplicates": ("overfitting",),
     "inputs-ignored": ("underfitting",),
     "underfitting": (),
@@ -98,6 +98,8 @@ def _explains(cause: str, name: str, steps: Mapping[str, int]) -> bool:
         return False
     if cause in UNTRAINED and name in AT_WORK and steps[cause] > FIRST_STEPS:
         return False
+    if cause == "initial-loss" and name == "rate-too-high" and steps[name] > FIRST_STEPS:
+        return False  # the first steps undo it, or throw the network away
     return cause not in EVENTS or steps[cause] <= steps[name]
 
 
