@@ -17,7 +17,10 @@ from moreish.doctor.causes import CONSEQUENCES, explained_by
         ({"rate-too-high": 0, "saturated-tanh": 0}, {"saturated-tanh"}),  # no step was taken yet
         ({"rate-too-high": 50, "stuck-units": 50}, {"rate-too-high"}),
         ({"rate-too-high": 0, "initial-loss": 0}, {"initial-loss"}),  # steps were tried on what is confident
-        ({"rate-too-high": 100, "initial-loss": 0}, {"initial-loss", "rate-too-high"}),  # the first steps have undone it
+        (
+            {"rate-too-high": 100, "initial-loss": 0},
+            {"initial-loss", "rate-too-high"},
+        ),  # they have undone it
         ({"not-shuffled": 100, "batch-norm-statistics": 50, "exploding": 50}, {"not-shuffled"}),
         ({"attention-collapse": 100, "inputs-ignored": 400, "underfitting": 400}, {"attention-collapse"}),
         ({"never-moves": 100, "inputs-ignored": 400, "underfitting": 400, "overfitting": 400}, {"never-moves"}),

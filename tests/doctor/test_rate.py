@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from doctor.loops import watched
+from doctor import networks as net
+from doctor.loops import sgd, watched
 from moreish.doctor.significance import clearly_above, mean_above
 
 CENTRES = torch.randn(6, 12, generator=torch.Generator().manual_seed(7))
@@ -104,3 +105,21 @@ def test_the_two_tests_together_keep_their_level() -> None:
     rng = np.random.default_rng(1)
     values = [clearly_above(rng.standard_t(2, 64).tolist(), 0.0) for _ in range(2000)]
     assert np.mean(np.array(values) < 0.01) < 0.015
+
+
+def test_a_rate_that_leaps_up_and_comes_back_is_named_as_what_it_is() -> None:
+    def each_step(step: int, _model: Any, optimizer: torch.optim.Optimizer, _scheduler: Any) -> None:
+        optimizer.param_groups[0]["lr"] = 10.0 if step % 100 == 98 else 0.1
+
+    report = watched("mlp", 240, sgd(0.1), each_step=each_step, train=net.windows(4096, seed=901))
+    finding = report.findings[0]
+    assert finding.name == "spikes", str(report)
+    assert "At steps 100, 200 the learning rate leaps to 100 times that of the step before" in finding.cause
+
+
+def test_a_schedule_that_falls_in_stages_or_starts_again_leaps_nowhere() -> None:
+    def each_step(step: int, _model: Any, optimizer: torch.optim.Optimizer, _scheduler: Any) -> None:
+        optimizer.param_groups[0]["lr"] = 0.1 * (0.1 if step > 200 else 1.0) * (1 - step % 100 / 100)
+
+    report = watched("mlp", 240, sgd(0.1), each_step=each_step, train=net.windows(4096, seed=901))
+    assert report.names == (), str(report)

@@ -319,6 +319,29 @@ class Rates:
 
 
 @dataclass(frozen=True)
+class Narrow:
+    """A layer of few numbers that all of a prediction passes, and what is lost there; losses are the last place's.
+
+    Simple models help the network's own predictions, each fitted on the other half of the examples.
+
+    Attributes:
+        layer: the first such module.
+        width: its numbers for one prediction.
+        num_before: those that come in.
+        without: losses with the help of what leaves the layer, or of nothing, whichever is less, (n,).
+        with_before: with the help of what comes in besides, (n,), by each kind of simple model.
+        is_squared_error: whether losses are squared errors of numbers; else they are nats.
+    """
+
+    layer: str
+    width: int
+    num_before: int
+    without: tuple[float, ...]
+    with_before: tuple[tuple[float, ...], ...]
+    is_squared_error: bool = False
+
+
+@dataclass(frozen=True)
 class Memory:
     """How much the last prediction depends on each position of the input.
 
@@ -404,6 +427,7 @@ class Look:
     in_training_mode: bool | None = None
     graph: Graph | None = None
     wiring: Wiring | None = None
+    narrow: Narrow | None = None
 
 
 @dataclass(frozen=True)
@@ -447,6 +471,8 @@ class History:
         passes_in_evaluation_mode: the same in evaluation mode.
         noisy_modules: names of modules that act otherwise in training: dropout, norms of the batch.
         minibatches: labels of some minibatches: each of the first eight, then at steps that grow by a fourth.
+        rate_jumps: steps whose rate, of the first group, is three times that of the step before or more, or a third or
+            less; that of the step before, and that rate.
         scales: step, and factor between the gradient that arrived and the one that was used; noted at the steps of
             `minibatches` where the first look saw such a factor.
         optimizer_steps: how often the optimiser stepped; None without `with`.
@@ -465,6 +491,7 @@ class History:
     noisy_modules: tuple[str, ...] = ()
     minibatches: tuple[Minibatch, ...] = ()
     scales: tuple[tuple[int, float], ...] = ()
+    rate_jumps: tuple[tuple[int, float, float], ...] = ()
     optimizer_steps: int | None = None
     has_moved: bool | None = None
 

@@ -32,8 +32,8 @@ def judge(evidence: Evidence, alpha: float = ALPHA) -> Report:
             missing.append(verdict)
         else:
             examined.append(check.name)
-            found += _first_of_each(verdict)
-    causes, explained = _ordered(found)
+            found += verdict
+    causes, explained = _ordered(_first_of_each(found))
     step = max((look.step for look in evidence.looks), default=0)
     return Report(tuple(causes), tuple(explained), tuple(examined), tuple(missing), tuple(not_applicable), alpha, step)
 
@@ -48,7 +48,7 @@ def has(evidence: Evidence, section: str) -> bool:
 
 
 def _first_of_each(findings: list[Finding]) -> list[Finding]:
-    """One finding a check and layer: the earliest."""
+    """One finding a name and layer: the earliest."""
     first: dict[tuple[str, str | None], Finding] = {}
     for finding in sorted(findings, key=lambda item: item.step):
         first.setdefault((finding.name, finding.layer), finding)

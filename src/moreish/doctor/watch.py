@@ -19,12 +19,14 @@ from moreish.doctor.evidence import (
     Look,
     Loss,
     Minibatch,
+    Narrow,
     Rates,
     Reference,
     Wiring,
 )
 from moreish.doctor.finding import Report
 from moreish.doctor.judge import judge
+from moreish.doctor.probes.capacity import find_narrow, measure_narrow
 from moreish.doctor.probes.data import Row, labels_of, measure_data, rows_of
 from moreish.doctor.probes.formula import ends_in_sigmoid, measure_loss
 from moreish.doctor.probes.graph import strangers_noted
@@ -54,6 +56,7 @@ from moreish.errors import InputError
 _FIRST, _GROWTH = 50, 2
 _END = 1.2  # steps over those of the last look, from which the end is a look of its own
 _MAX_EXAMPLES = 256  # of train and of validation that a look evaluates
+_JUMP = 3.0  # factor between the rates of two steps, from which it is noted
 _CLIPPED = 0.99  # of a gradient's length
 _PENDING = 1024  # losses on an accelerator that are fetched together
 _BEFORE_ONLY = "it is measured before training: use moreish.diagnose"
@@ -120,9 +123,12 @@ class Doctor:
         self._reference: Reference | str = "it needs loss_fn and train"
         self._validation_reference: Reference | str = "it needs loss_fn and validation"
         self._num_branchings: int = 0
+        self._narrow: str | None = None  # not looked for yet; empty where there is none
         self._losses: list[float] = []
         self._pending: list[Tensor] = []
         self._rates: list[tuple[int, float]] = []
+        self._last_rate: Any = None
+        self._rate_jumps: list[tuple[int, float, float]] = []
         self._looks: list[Look] = []
         self._minibatches: list[Minibatch] = []
         self._batch_size: int = 32
@@ -183,8 +189,17 @@ class Doctor:
         else:
             self._pending.append(loss.detach().clone())
         self._number = number = self._number + 1
+        rate = self._optimizer.param_groups[0]["lr"]
+        if rate is not self._last_rate:
+            self._note_rate(rate)
         if number >= self._next_event or self._passes.has_caught:
             self._happens(number, inputs, targets)
+
+    def _note_rate(self, rate: Any) -> None:
+        """The loop or a scheduler has set it; what changes little is left out."""
+        last, self._last_rate = self._last_rate, rate
+        if isinstance(last, float) and isinstance(rate, float) and not last / _JUMP < rate < last * _JUMP:
+            self._rate_jumps.append((self._number, last, rate))
 
     def _happens(self, number: int, inputs: Any, targets: Any) -> None:
         """Everything that is not done at every step."""
@@ -265,6 +280,7 @@ class Doctor:
             validation_losses=self._evaluate("validation"),
             in_training_mode=self._model.training,
             graph=None if self._looks or not self._graphs else self._graphs[0],
+            narrow=self._narrowed(),
         )
         return replace(look, rates=self._branched(look))
 
@@ -307,6 +323,21 @@ class Doctor:
             try:
                 return measure_wiring(subject)
             except Exception:  # nobody's training fails for the doctor's sake
+                return None
+
+    def _narrowed(self) -> Narrow | None:
+        """What is lost in a layer of few numbers, where there is one."""
+        subject = self._whole.get("train")
+        if subject is None or self._is_compiled or self._number < FIRST_STEP or self._narrow == "":
+            return None
+        with untouched(self._model, values=False), self._passes.away():
+            self._model.eval()
+            try:
+                if self._narrow is None:
+                    self._narrow = find_narrow(subject) or ""
+                return measure_narrow(subject, self._narrow) if self._narrow else None
+            except Exception:  # nobody's training fails for the doctor's sake
+                self._narrow = ""
                 return None
 
     def _branched(self, look: Look) -> Rates | None:
@@ -359,6 +390,7 @@ class Doctor:
             noisy_modules=self._passes.noisy,
             minibatches=tuple(self._minibatches),
             scales=tuple(self._scales),
+            rate_jumps=tuple(self._rate_jumps),
             optimizer_steps=self._passes.num_steps if is_seen else None,
             has_moved=None if self._sums is None else self._sums != self._parameter_sums(),
         )

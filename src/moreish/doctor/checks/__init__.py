@@ -7,6 +7,7 @@ from moreish.doctor.checks import (
     fit,
     initialisation,
     leaks,
+    learning,
     loop,
     loss,
     norms,
@@ -31,6 +32,7 @@ ALL_CHECKS: tuple[Check, ...] = (
     *data.CHECKS,
     *loop.CHECKS,
     *fit.CHECKS,
+    *learning.CHECKS,
 )
 
 __all__ = ["ALL_CHECKS", "Check", "NotApplicable"]

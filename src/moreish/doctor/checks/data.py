@@ -1,7 +1,7 @@
 """The examples themselves: splits that overlap, copies, and targets that do not belong to their inputs."""
 
 from moreish.doctor.checks.check import Check, NotApplicable, Verdict
-from moreish.doctor.checks.fit import INFORMATION, differences, mean
+from moreish.doctor.checks.standing import INFORMATION, differences, mean
 from moreish.doctor.evidence import Evidence
 from moreish.doctor.finding import Finding, Measurement, NotExamined
 from moreish.doctor.significance import Level, count_above, mean_above, mean_above_multiple

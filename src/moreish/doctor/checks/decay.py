@@ -2,8 +2,8 @@
 
 from moreish.doctor.branching import PULL
 from moreish.doctor.checks.check import Check, Verdict
-from moreish.doctor.checks.fit import differences, mean, standings
 from moreish.doctor.checks.rate import branch_at, branched, level_of
+from moreish.doctor.checks.standing import differences, mean, standings
 from moreish.doctor.evidence import Evidence, Look
 from moreish.doctor.finding import Finding, Measurement, NotExamined
 from moreish.doctor.significance import Level, clearly_above, mean_above

@@ -2,7 +2,7 @@
 
 from moreish.doctor.checks.check import Check, NotApplicable, Verdict
 from moreish.doctor.evidence import Evidence, Look, Loss
-from moreish.doctor.finding import Finding, Measurement, NotExamined
+from moreish.doctor.finding import Finding, Measurement, NotExamined, Severity
 from moreish.doctor.significance import Level, mean_above
 
 LOSS_EXCESS = 0.5
@@ -14,6 +14,8 @@ were not scaled (deviation 0.3) gives 23, and is in use.
 """
 GROSS = 100.0
 """The same, from which it costs much: outputs ten times as large as the targets."""
+DERAILING = 7.0
+"""The initial loss over ln V from which the first gradients throw the whole network away, not its last layer alone."""
 OFF_ZERO = 1.0
 """Mean of the targets over their deviation, from which the last bias should begin there."""
 SATURATED_NULL = 0.209
@@ -44,7 +46,7 @@ def initial_loss(evidence: Evidence, level: Level) -> Verdict:
             )
             found.append(
                 Finding(
-                    "initial-loss", "major" if mean > 2 * loss.chance else "minor", None, look.step, measurement,
+                    "initial-loss", _severity(mean / loss.chance), None, look.step, measurement,
                     f"The untrained network is confidently wrong: guessing evenly among {loss.num_classes} classes "
                     "would "
                     f"cost {loss.chance:.2f} nats, it costs {mean:.2f}. The first steps are spent shrinking the output "
@@ -55,6 +57,10 @@ def initial_loss(evidence: Evidence, level: Level) -> Verdict:
                 )
             )  # fmt: skip
     return found
+
+
+def _severity(times_chance: float) -> Severity:
+    return "critical" if times_chance > DERAILING else "major" if times_chance > 2 else "minor"
 
 
 def _initial_error(look: Look, loss: Loss, level: Level) -> Verdict:

@@ -1,12 +1,13 @@
 """The learning rate, tried out: a few steps from the same state on the same batches at this rate and others."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from statistics import median
 
 from moreish.doctor.branching import THROWN, TINY, USUAL, largest_move
 from moreish.doctor.checks.check import Check, Verdict
-from moreish.doctor.checks.fit import differences, mean, standings
+from moreish.doctor.checks.standing import differences, mean, standings
 from moreish.doctor.evidence import Branch, Evidence, Look, Rates, Site, Update
 from moreish.doctor.finding import Finding, Measurement, NotExamined
 from moreish.doctor.significance import Level, clearly_above, mean_above
@@ -42,6 +43,8 @@ GETS_ON = 0.03
 """Relative fall of the loss of the same training examples, while steps double, of a training that gets on."""
 DIVERGED = 10.0
 """Factor by which the loss grew, step by step, before it was no number: more than noise, less than one overflow."""
+BURST = 8
+"""Steps after which a rate that leapt up is back, where that was no new stage of a schedule."""
 GAIN = 0.003
 """Further fall of the loss at such a rate within a few steps, relative to its level before, that is no accident."""
 MORE = 20.0
@@ -64,6 +67,37 @@ def level_of(evidence: Evidence, before: float) -> float:
 
 def rate_too_high(evidence: Evidence, level: Level) -> Verdict:
     """Steps raise the loss where a tenth of the rate lowers it, destroy the network, or lose what was learned."""
+    found = _too_high(evidence, level)
+    bursts = _bursts(evidence)
+    if isinstance(found, NotExamined) or not bursts:
+        return found
+    return [_of_burst(finding, bursts) if min(bursts) <= finding.step else finding for finding in found]
+
+
+def _bursts(evidence: Evidence) -> dict[int, float]:
+    """Steps at which the rate leapt up and soon came back, and the factor."""
+    jumps = evidence.history.rate_jumps if evidence.history else ()
+    return {
+        step: rate / before
+        for (step, before, rate), (back, _, after) in pairwise(jumps)
+        if 0 < before < rate and after < rate and back - step <= BURST
+    }
+
+
+def _of_burst(finding: Finding, bursts: dict[int, float]) -> Finding:
+    """What was seen from a burst on is its fault, and not that of the rate between."""
+    steps = ", ".join(f"{step:,}" for step in list(bursts)[:3]) + (", …" if len(bursts) > 3 else "")
+    return replace(
+        finding,
+        name="spikes",
+        cause=f"At {'step' if len(bursts) == 1 else 'steps'} {steps} the learning rate leaps to "
+        f"{max(bursts.values()):.3g} times that of the step before. {finding.cause}",
+        remedy="Find what sets the rate there (a schedule that starts again, two schedulers, a rate set by hand), and "
+        "take the leaps out.",
+    )
+
+
+def _too_high(evidence: Evidence, level: Level) -> list[Finding] | NotExamined:
     found = _diverged(evidence) + _destroyed(evidence) + _lost(evidence, level) + _rose(evidence, level)
     if not found and not branched(evidence):
         return NotExamined("rate-too-high", evidence.missing.get("rates", "no branch was made"))

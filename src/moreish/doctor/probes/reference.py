@@ -1,8 +1,8 @@
 """What the labels alone, and a simple model of the inputs, reach on the same examples: what a network has to beat.
 
 Symbols are counted: the label given the last two symbols, backed off to one and to none (deleted interpolation, Jelinek
-& Mercer 1980). Numbers get a linear model of themselves and of random ReLU features (Rahimi & Recht 2008). Both are
-fitted on one half of the examples and measured on the other, in turn.
+& Mercer 1980). Numbers get a linear model of themselves and of random features. Both are fitted on one half of the
+examples and measured on the other, in turn.
 """
 
 from typing import Any
@@ -12,12 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from moreish.doctor.evidence import Reference
+from moreish.doctor.probes import simple
 from moreish.doctor.subject import first_tensor
 
 MAX_EXAMPLES = 4096
 _MAX_NUMBERS = 4096  # of one example
-_NUM_FEATURES = 256
-_DECAY = 1e-2
 _ORDER = 2
 _STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 1e9)  # counts that the shorter history is worth
 
@@ -65,7 +64,7 @@ def _of_numbers(x: Tensor, y: Tensor, rows: Tensor) -> Reference | str:
     return Reference(kind, _numbers(marginal), _numbers(losses), len(x) // 2, is_squared_error=True)
 
 
-def _crossed(x: Tensor, y: Tensor, rows: Tensor, simplest: Any, simple: Any) -> tuple[Tensor, Tensor]:
+def _crossed(x: Tensor, y: Tensor, rows: Tensor, simplest: Any, fitted: Any) -> tuple[Tensor, Tensor]:
     """Losses of the examples `rows`, each by what was fitted without its half, (n,) and (n,)."""
     marginal, losses = torch.zeros(len(rows)), torch.zeros(len(rows))
     for half in (0, 1):
@@ -74,7 +73,7 @@ def _crossed(x: Tensor, y: Tensor, rows: Tensor, simplest: Any, simple: Any) -> 
         if not bool(mine.any()):
             continue
         marginal[mine] = simplest(y[others], y[rows[mine]]).float()
-        losses[mine] = simple(x[others], y[others], x[rows[mine]], y[rows[mine]]).float()
+        losses[mine] = fitted(x[others], y[others], x[rows[mine]], y[rows[mine]]).float()
     return marginal, losses
 
 
@@ -126,45 +125,13 @@ def _counted(x: Tensor, y: Tensor, new: Tensor, labels: Tensor) -> Tensor:
     return -chances.log().reshape(labels.shape).mean(1)
 
 
-def _features(x: Tensor, new: Tensor) -> tuple[Tensor, Tensor]:
-    """The numbers themselves and random ReLU features of them, all of mean 0 and deviation 1 in `x`."""
-    generator = torch.Generator().manual_seed(0)
-    weight = torch.randn(x.shape[1], _NUM_FEATURES, generator=generator) / x.shape[1] ** 0.5
-    bias = torch.randn(_NUM_FEATURES, generator=generator)
-    x, new = _standardised(x, new)
-    hidden = _standardised((x @ weight + bias).relu(), (new @ weight + bias).relu())
-    return torch.cat((x, hidden[0]), 1), torch.cat((new, hidden[1]), 1)
-
-
-def _standardised(x: Tensor, new: Tensor) -> tuple[Tensor, Tensor]:
-    mean, spread = x.mean(0), x.std(0).clamp_min(1e-6)
-    return (x - mean) / spread, (new - mean) / spread
-
-
 def _classified(x: Tensor, y: Tensor, new: Tensor, labels: Tensor) -> Tensor:
     logs = _shares(y, labels).log().float()
-    x, new = _features(x, new)
-    with torch.enable_grad():
-        weight = torch.zeros(x.shape[1], len(logs), requires_grad=True)
-        bias = logs.clone().requires_grad_()
-        optimizer = torch.optim.LBFGS([weight, bias], max_iter=25, line_search_fn="strong_wolfe")
-
-        def closure() -> Tensor:
-            optimizer.zero_grad()
-            loss = F.cross_entropy(x @ weight + bias, y[:, 0]) + _DECAY * weight.square().sum()
-            loss.backward()
-            return loss
-
-        optimizer.step(closure)
-    with torch.no_grad():
-        return F.cross_entropy(new @ weight + bias, labels[:, 0], reduction="none")
+    return F.cross_entropy(logs + simple.classified(x, y[:, 0], logs)(new), labels[:, 0], reduction="none")
 
 
 def _regressed(x: Tensor, y: Tensor, new: Tensor, targets: Tensor) -> Tensor:
-    """Ridge regression, in closed form."""
-    x, new = (F.pad(item, (0, 1), value=1.0).double() for item in _features(x, new))
-    weight = torch.linalg.solve(x.T @ x + _DECAY * len(x) * torch.eye(x.shape[1], dtype=x.dtype), x.T @ y.double())
-    return (new @ weight - targets).square().mean(1)
+    return (simple.regressed(x, y)(new) - targets).square().mean(1)
 
 
 def _numbers(losses: Tensor) -> tuple[float, ...]:

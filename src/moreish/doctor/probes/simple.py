@@ -1,0 +1,99 @@
+"""Simple models of numbers, fitted on top of what is known already: linear ones, of random ReLU features too.
+
+Random features: Rahimi & Recht 2008. Both fits are penalised, so that a thousand examples are enough.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+NUM_FEATURES = 256
+PENALTY = 1e-2
+
+
+def classified(
+    x: Tensor, labels: Tensor, known: Tensor, num_random: int = NUM_FEATURES, penalty: float = PENALTY
+) -> "Fitted":
+    """Logistic regression.
+
+    Args:
+        x: numbers, (n, D).
+        labels: (n,).
+        known: logits that the model adds to, (n, V) or (V,).
+        num_random: random features besides the numbers themselves.
+        penalty: of the squares of the weights, beside the mean loss.
+    """
+    features = Features(x, num_random)
+    x = features(x)
+    with torch.enable_grad():
+        weight = torch.zeros(x.shape[1], known.shape[-1], requires_grad=True)
+        bias = torch.zeros(known.shape[-1], requires_grad=True)
+        optimizer = torch.optim.LBFGS([weight, bias], max_iter=25, line_search_fn="strong_wolfe")
+
+        def closure() -> Tensor:
+            optimizer.zero_grad()
+            loss = F.cross_entropy(known + x @ weight + bias, labels) + penalty * weight.square().sum()
+            loss.backward()
+            return loss
+
+        optimizer.step(closure)
+    return Fitted(features, weight.detach(), bias.detach())
+
+
+def regressed(
+    x: Tensor,
+    targets: Tensor,
+    known: Tensor | None = None,
+    num_random: int = NUM_FEATURES,
+    penalty: float = PENALTY,
+) -> "Fitted":
+    """Ridge regression of `targets`, (n, K), less what is known of them, in closed form; else as `classified`."""
+    features = Features(x, num_random)
+    rest = targets.double() if known is None else targets.double() - known.double()
+    x = F.pad(features(x), (0, 1), value=1.0).double()
+    ridge = penalty * len(x) * torch.eye(x.shape[1], dtype=x.dtype)
+    weight = torch.linalg.solve(x.T @ x + ridge, x.T @ rest)
+    return Fitted(features, weight[:-1].float(), weight[-1].float())
+
+
+class Features:
+    """The numbers themselves and random ReLU features of them, all of mean 0 and deviation 1 in `x`, (n, D)."""
+
+    def __init__(self, x: Tensor, num_random: int) -> None:
+        generator = torch.Generator().manual_seed(0)
+        self._numbers: tuple[Tensor, Tensor] = _moments(x)
+        self._weight: Tensor = torch.randn(x.shape[1], num_random, generator=generator) / x.shape[1] ** 0.5
+        self._bias: Tensor = torch.randn(num_random, generator=generator)
+        self._hidden: tuple[Tensor, Tensor] = (x, x)
+        if num_random:
+            self._hidden = _moments(self._drawn(_standardised(x, self._numbers)))
+
+    def _drawn(self, x: Tensor) -> Tensor:
+        return (x @ self._weight + self._bias).relu()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        x = _standardised(x, self._numbers)
+        if not len(self._bias):
+            return x
+        return torch.cat((x, _standardised(self._drawn(x), self._hidden)), 1)
+
+
+class Fitted:
+    """What a fit adds to what is known, (n, K), for other examples, (n, D)."""
+
+    def __init__(self, features: Features, weight: Tensor, bias: Tensor) -> None:
+        self._features: Features = features
+        self._weight: Tensor = weight
+        self._bias: Tensor = bias
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self._features(x) @ self._weight + self._bias
+
+
+def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    return x.mean(0), x.std(0).clamp_min(1e-6)
+
+
+def _standardised(x: Tensor, moments: tuple[Tensor, Tensor]) -> Tensor:
+    mean, spread = moments
+    return (x - mean) / spread
