@@ -123,3 +123,36 @@ def test_a_schedule_that_falls_in_stages_or_starts_again_leaps_nowhere() -> None
 
     report = watched("mlp", 240, sgd(0.1), each_step=each_step, train=net.windows(4096, seed=901))
     assert report.names == (), str(report)
+
+
+def residual() -> nn.Module:
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm, self.up, self.down = nn.LayerNorm(48), nn.Linear(48, 96), nn.Linear(96, 48)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x + self.down(self.up(self.norm(x)).relu())
+
+    return nn.Sequential(nn.Linear(8, 48), Block(), Block(), Block(), nn.LayerNorm(48), nn.Linear(48, 2))
+
+
+@pytest.mark.parametrize(("rate", "names"), [(0.06, ("rate-too-high",)), (0.002, ())])
+def test_first_steps_that_replace_the_parameters_and_raise_the_loss_are_named(
+    rate: float, names: tuple[str, ...]
+) -> None:
+    network = (residual, waves_of_two, F.mse_loss)
+    report = watched(network, 60, lambda p: torch.optim.AdamW(p, rate), train=waves_of_two(2048, 901))
+    assert report.names == names, str(report)
+
+
+def waves_of_two(n: int, seed: int) -> tuple[Tensor, Tensor]:
+    x = torch.randn(n, 8, generator=torch.Generator().manual_seed(seed))
+    return x, torch.stack((torch.sin(x[:, :4].sum(1)), torch.cos(x[:, 4:].sum(1))), 1)
+
+
+@pytest.mark.parametrize(("factor", "is_named"), [(10.0, True), (1.0, False)])
+def test_a_tenth_of_the_rate_that_keeps_winning_names_the_rate(factor: float, is_named: bool) -> None:
+    """Each gain by itself is what annealing may give."""
+    report = watched("mlp", 420, sgd(0.2 * factor), train=net.windows(4096, seed=901))
+    assert (report.names == ("rate-too-high",)) == is_named, str(report)

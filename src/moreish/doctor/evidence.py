@@ -461,6 +461,7 @@ class History:
 
     Attributes:
         losses: (n,), as handed to `step`.
+        before: losses of the examples of `train_losses` before the first step, (n,); empty without `with` or `train`.
         look_steps: the steps of `learning_rates`.
         learning_rates: of the first group at each look.
         has_scheduler: whether a scheduler is, or was, attached to the optimiser.
@@ -480,6 +481,7 @@ class History:
     """
 
     losses: tuple[float, ...]
+    before: tuple[float, ...] = ()
     look_steps: tuple[int, ...] = ()
     learning_rates: tuple[float, ...] = ()
     has_scheduler: bool = False

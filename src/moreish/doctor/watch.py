@@ -124,6 +124,7 @@ class Doctor:
         self._validation_reference: Reference | str = "it needs loss_fn and validation"
         self._num_branchings: int = 0
         self._narrow: str | None = None  # not looked for yet; empty where there is none
+        self._before: tuple[float, ...] = ()
         self._losses: list[float] = []
         self._pending: list[Tensor] = []
         self._rates: list[tuple[int, float]] = []
@@ -154,6 +155,7 @@ class Doctor:
 
     def __enter__(self) -> "Doctor":
         self._sums = self._parameter_sums()
+        self._before = self._evaluate("train") or ()
         self._pass_hooks = self._passes.hooks()
         return self
 
@@ -379,6 +381,7 @@ class Doctor:
         is_seen = self._pass_hooks is not None
         history = History(
             losses=tuple(self._losses),
+            before=self._before,
             look_steps=tuple(step for step, _ in self._rates),
             learning_rates=tuple(rate for _, rate in self._rates),
             has_scheduler=has_scheduler(self._optimizer),

@@ -18,8 +18,11 @@ JUMP = 0.20
 """Loss above that of a tenth of the rate, relative to its level before, from which a training only jumps about."""
 WON = 0.10
 """What a tenth of the rate gains, relative to the level before, where that is more than annealing gains at any rate."""
-NUM_TESTS = 7
-"""That `rate-too-high` makes at one look: four of a branch, two of a training that rests, one of a loss that rose."""
+STEADY = 0.06
+"""What a tenth of the rate gains on average over two looks or more, relative to the level before."""
+NUM_TESTS = 9
+"""That `rate-too-high` makes at one look: five of branches, two of a training that rests, one of a loss that rose, one
+of first steps that raised it."""
 CAP = 3.0
 """Rise of one example's loss, relative to the level before, of which no more is counted."""
 EARLY = 10
@@ -39,6 +42,8 @@ ROSE = 0.2
 GAINED, GAINED_LITTLE = 0.05, 0.01
 """What a tenth of the rate must gain, relative to the level before, where parameters are thrown about; and where they
 are replaced and the loss has stopped falling. Elsewhere a few percent are what annealing gains at any rate."""
+OVERSHOT = 3.0
+"""Loss after the first steps over that before them."""
 GETS_ON = 0.03
 """Relative fall of the loss of the same training examples, while steps double, of a training that gets on."""
 DIVERGED = 10.0
@@ -99,6 +104,8 @@ def _of_burst(finding: Finding, bursts: dict[int, float]) -> Finding:
 
 def _too_high(evidence: Evidence, level: Level) -> list[Finding] | NotExamined:
     found = _diverged(evidence) + _destroyed(evidence) + _lost(evidence, level) + _rose(evidence, level)
+    found += _overshot(evidence, level)
+    gains: list[tuple[list[float], float]] = []
     if not found and not branched(evidence):
         return NotExamined("rate-too-high", evidence.missing.get("rates", "no branch was made"))
     for number, look, rates in branched(evidence):
@@ -115,8 +122,12 @@ def _too_high(evidence: Evidence, level: Level) -> list[Finding] | NotExamined:
         rises = max(mean_above(harm, RISE * scale), mean_above(gain, RISE * scale))
         jumps = 1.0
         if look.step > EARLY:
+            gains.append((gain, max(scale, _first(evidence) / 2)))
             jumps = min(
-                mean_above(gain, JUMP * scale), _thrown(evidence, look, gain, scale), _wins(evidence, gain, scale)
+                mean_above(gain, JUMP * scale),
+                _thrown(evidence, look, gain, scale),
+                _wins(evidence, gain, scale),
+                _keeps_winning(gains),
             )
         p = 0.0 if not own.is_finite else min(rises, jumps)
         if p < allowed:
@@ -166,6 +177,14 @@ def _wins(evidence: Evidence, gain: list[float], scale: float) -> float:
     """
     scale = max(scale, _first(evidence) / 2)
     return clearly_above(gain, WON / 2 * scale) if mean(gain) >= WON * scale else 1.0
+
+
+def _keeps_winning(gains: list[tuple[list[float], float]]) -> float:
+    """p-value against "a tenth of the rate gains, look after look, no more than half of what matters"."""
+    if len(gains) < 2 or len({len(gain) for gain, _ in gains}) > 1 or not gains[0][0]:
+        return 1.0
+    average = [sum(values) / len(gains) for values in zip(*([g / s for g in gain] for gain, s in gains), strict=True)]
+    return clearly_above(average, STEADY / 2) if mean(average) >= STEADY else 1.0
 
 
 def _first(evidence: Evidence) -> float:
@@ -229,6 +248,34 @@ def _idle(site: Site) -> float:
     return (site.num_dead + site.num_stuck) / max(site.num_units, 1) if site.kind == "activation" else 0.0
 
 
+def _overshot(evidence: Evidence, level: Level) -> list[Finding]:
+    """The first steps all but replaced the parameters, and left the loss far above what it was."""
+    untrained = evidence.history.before if evidence.history else ()
+    early = next((look for look in evidence.looks if 0 < look.step <= EARLY and look.train_losses), None)
+    if early is None or not untrained:
+        return []
+    before, after = mean(untrained), mean(early.train_losses)
+    largest = largest_move(_updates(evidence, early.step)) or 0.0
+    allowed = level.each(NUM_TESTS)
+    p = mean_above(_capped(list(early.train_losses or ()), CAP * OVERSHOT * before), OVERSHOT * before)
+    if largest < REPLACED or before <= 0 or p >= allowed:
+        return []
+    return [
+        Finding(
+            "rate-too-high", "major", None, early.step,
+            Measurement(f"loss after {early.step} steps", after, before, OVERSHOT * before, p, allowed,
+                        len(early.train_losses or ()), {"largest step": largest}),
+            f"A step moved the parameters by {largest:.0%} of their length, and after {early.step} steps the loss was "
+            f"{after:.3g}, where it was {before:.3g} before the first: what the initialisation was made for is gone "
+            "before anything is learned.",
+            "Divide the learning rate by ten, or warm it up; one step should move parameters by about a thousandth of "
+            "their length.",
+            "Bengio 2012, arXiv:1206.5533, section 3.1.1 (the largest rate that does not diverge); Karpathy, makemore "
+            "lecture 3 (update to data ratio)",
+        )
+    ]  # fmt: skip
+
+
 def _rose(evidence: Evidence, level: Level) -> list[Finding]:
     """The loss of the same training examples rose far above its best, and was there at two looks in a row."""
     looks = [look for look in evidence.looks if look.train_losses and look.step > 0]
@@ -283,7 +330,7 @@ def _lost(evidence: Evidence, level: Level) -> list[Finding]:
         # A loss that hardly left its beginning speaks of other things: a rate too low, a network that cannot learn.
         first = evidence.history.losses[0] if evidence.history and evidence.history.losses else math.inf
         worse = mean_above([-gain for gain in stand.gained], RISE * marginal)
-        p = min(worse if loss > first or largest >= REPLACED else 1.0, stand.p_stuck if largest >= REPLACED else 1.0)
+        p = min(worse if loss > first or largest >= REPLACED else 1.0, stand.p_stuck if largest >= THROWN else 1.0)
         if p < allowed:
             found.append(
                 Finding(

@@ -9,8 +9,8 @@ from moreish.doctor.significance import Level, count_above, mean_below
 
 ALIVE = 0.005
 """A unit that answers at least this share of different inputs is sparse, not dead."""
-DEAD_THRESHOLD = 0.10
-"""Share of a layer's units from which dead ones matter."""
+DEAD_THRESHOLD = 1 / 6
+"""Share of a layer's units, as counted, from which dead ones matter; the test is against all of them being sparse."""
 ENTROPY_NULL = 0.9
 """Relative entropy of attention with scores of standard deviation 1 (log-normal weights: 1 - 1/(2 ln n), n = 128)."""
 ENTROPY_THRESHOLD = 0.6
@@ -49,7 +49,7 @@ def _dead(
         allowed = level.each(len(sites) + 1, number)  # each layer by itself, and all together
         counts = [site.num_dead if name == "dead-relu" else site.num_stuck for site in sites]
         # A unit alive on a share ALIVE of the inputs is missed by all of them with this chance.
-        chances = [max((1 - ALIVE) ** site.num_distinct, DEAD_THRESHOLD) for site in sites]
+        chances = [(1 - ALIVE) ** site.num_distinct for site in sites]
         known = [chance for chance, site in zip(chances, sites, strict=True) if site.num_distinct]
         total = count_above(sum(counts), sum(site.num_units for site in sites), max(known, default=1.0))
         for site, num_dead, chance in zip(sites, counts, chances, strict=True):
@@ -57,7 +57,7 @@ def _dead(
             p = count_above(num_dead, site.num_units, chance)
             if p >= allowed and num_dead > chance * site.num_units:
                 p = total
-            if p < allowed:
+            if p < allowed and num_dead >= DEAD_THRESHOLD * site.num_units:
                 share = num_dead / site.num_units
                 measurement = Measurement(
                     "share of units", share, 0.0, DEAD_THRESHOLD, p, allowed, site.num_rows, {"units": site.num_units}

@@ -15,7 +15,7 @@ from moreish.doctor.subject import Subject
 NUM_STEPS = 6
 SLOW = 0.025
 """Fall of the loss, relative to its level, from which a rate cannot be a thousandth of its due."""
-MAX_MEASURED = 512
+MAX_MEASURED = 1024
 _MIN_EXAMPLES = 16
 
 
