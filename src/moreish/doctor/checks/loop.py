@@ -24,7 +24,10 @@ SPIKE_RATIO, SPIKE_SHARE = 1.3, 0.1
 _LARGEST = 1e30  # in the place of losses that are not finite, so that they can be subtracted
 MIN_MINIBATCHES = 8
 ALIKE = 0.10
-"""Intraclass correlation of labels within minibatches, from which they are no random draws."""
+"""Intraclass correlation of labels within minibatches, as estimated, from which it matters."""
+RARE, NUM_DRAWS = 0.02, 2000
+"""Chance of a random minibatch whose labels agree more than those of 99 of 100, with what counting them in so many
+draws may be off."""
 _PYTORCH = "PyTorch documentation, torch.optim: how to adjust learning rate"
 
 
@@ -165,7 +168,7 @@ def not_shuffled(evidence: Evidence, level: Level) -> Verdict:
     if len(minibatches) < MIN_MINIBATCHES:
         return NotExamined("not-shuffled", f"labels of {len(minibatches)} minibatches of two examples or more were "
                            f"handed to step; it takes {MIN_MINIBATCHES}")  # fmt: skip
-    within, between = _agreement(minibatches)
+    within, between, num_alike = _agreement(minibatches)
     in_all = evidence.data.label_same_chance if evidence.data is not None else 0.0
     if in_all > 0:  # how often two labels of the training data agree is known better than from the minibatches
         between = [in_all] * len(within)
@@ -175,16 +178,17 @@ def not_shuffled(evidence: Evidence, level: Level) -> Verdict:
     # ρ within = between + ρ (1 - between): the intraclass correlation, one value a minibatch.
     correlations = [(a - b) / different for a, b in zip(within, between, strict=True)]
     allowed = level.each(1, max(1, len(minibatches) - MIN_MINIBATCHES + 1))
-    p = mean_above(correlations, ALIKE)
-    if p >= allowed:
-        return []
+    p = count_above(num_alike, len(minibatches), RARE)
     mean = sum(correlations) / len(correlations)
+    if p >= allowed or mean < ALIKE:
+        return []
     return [
         Finding(
             "not-shuffled", "major", None, minibatches[-1].step,
             Measurement("intraclass correlation of the labels within minibatches", mean, 0.0, ALIKE, p, allowed,
                         len(minibatches), {"agree within": sum(within) / len(within),
-                                           "agree between": sum(between) / len(between)}),
+                                           "agree between": sum(between) / len(between),
+                                           "minibatches that agree more than 99 of 100 random ones": num_alike}),
             f"Two labels of one minibatch agree in {sum(within) / len(within):.0%} of cases, of two minibatches in "
             f"{sum(between) / len(between):.0%}: the data come sorted, and each minibatch pulls towards its own part "
             "of them.",
@@ -194,8 +198,9 @@ def not_shuffled(evidence: Evidence, level: Level) -> Verdict:
     ]  # fmt: skip
 
 
-def _agreement(minibatches: list[Minibatch]) -> tuple[list[float], list[float]]:
-    """For each minibatch, the share of pairs of its labels that agree, and of pairs with labels of the others.
+def _agreement(minibatches: list[Minibatch]) -> tuple[list[float], list[float], int]:
+    """For each minibatch, the share of pairs of its labels that agree, and of pairs with labels of the others; and in
+    how many minibatches more agree than in 99 of 100 random draws from all labels.
 
     Numbers that are not classes agree where they lie in the same quarter of all.
     """
@@ -208,7 +213,13 @@ def _agreement(minibatches: list[Minibatch]) -> tuple[list[float], list[float]]:
     others = counts.sum(0) - counts
     within = (counts * (counts - 1)).sum(1) / (sizes * (sizes - 1))
     between = (counts * others).sum(1) / (sizes * others.sum(1))
-    return within.tolist(), between.tolist()
+    shares, generator = counts.sum(0) / counts.sum(), np.random.default_rng(0)
+    usual = {}
+    for size in set(sizes.tolist()):
+        drawn = generator.multinomial(size, shares, NUM_DRAWS)
+        usual[size] = np.quantile((drawn * (drawn - 1)).sum(1), 0.99, method="higher") / (size * (size - 1))
+    num_alike = sum(value > usual[size] for value, size in zip(within.tolist(), sizes.tolist(), strict=True))
+    return within.tolist(), between.tolist(), num_alike
 
 
 CHECKS = (
