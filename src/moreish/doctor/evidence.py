@@ -141,6 +141,7 @@ class Coupling:
         earlier_position: the position where that was.
         reaching: for each input position tried, whether any output changed.
         positions: those positions.
+        deaf_inputs: names of inputs besides the first, their keys or numbers, whose exchange changed no output.
         repeats: whether two passes with different random states gave the same outputs.
         batch_statistics: name of a norm that takes its statistics from the batch in evaluation mode too.
     """
@@ -156,6 +157,7 @@ class Coupling:
     positions: tuple[int, ...]
     repeats: bool
     batch_statistics: str | None
+    deaf_inputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

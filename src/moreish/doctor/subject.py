@@ -107,20 +107,15 @@ class Subject:
             targets = take(targets, rows, n)
         return replace(self, inputs=take(self.inputs, rows, n), targets=targets)
 
-    def replaced(self, values: Tensor) -> Any:
-        """The inputs with another tensor in the place of the first."""
-        primary, done = self.primary, False
+    @property
+    def named_inputs(self) -> dict[str, Tensor]:
+        """Every input that is a tensor with an axis of examples, by its key or number, the first one first."""
+        n = self.num_examples
+        return {name: item for name, item in _named(self.inputs) if item.ndim and len(item) == n}
 
-        def swap(item: Any) -> Any:
-            nonlocal done
-            if item is primary and not done:
-                done = True
-                return values
-            return item
-
-        if isinstance(self.inputs, Mapping):
-            return {key: swap(item) for key, item in self.inputs.items()}
-        return tuple(swap(item) for item in self.inputs) if isinstance(self.inputs, tuple | list) else values
+    def replaced(self, values: Mapping[str, Tensor]) -> Any:
+        """The inputs with other tensors in the place of those of these names."""
+        return _replaced(self.inputs, values)
 
 
 def make_subject(model: nn.Module, batch: Any, loss_fn: LossFunction) -> Subject:
@@ -296,6 +291,31 @@ def tensors(value: Any) -> list[Tensor]:
     elif isinstance(value, tuple | list):
         items = value
     return [tensor for item in items for tensor in tensors(item)]
+
+
+def _parts(value: Any) -> list[tuple[str, Any]]:
+    """The entries of a tuple, list or dict, each with its number or key; none of anything else."""
+    if isinstance(value, Mapping):
+        return [(str(key), item) for key, item in value.items()]
+    return [(str(number), item) for number, item in enumerate(value)] if isinstance(value, tuple | list) else []
+
+
+def _named(value: Any, name: str = "inputs") -> list[tuple[str, Tensor]]:
+    """Every tensor in a structure, with the way to it."""
+    if isinstance(value, Tensor):
+        return [(name, value)]
+    prefix = "" if name == "inputs" else f"{name}."
+    return [found for key, item in _parts(value) for found in _named(item, prefix + key)]
+
+
+def _replaced(value: Any, values: Mapping[str, Tensor], name: str = "inputs") -> Any:
+    if isinstance(value, Tensor):
+        return values.get(name, value)
+    prefix = "" if name == "inputs" else f"{name}."
+    parts = [_replaced(item, values, prefix + key) for key, item in _parts(value)]
+    if isinstance(value, Mapping):
+        return dict(zip(value, parts, strict=True))
+    return tuple(parts) if isinstance(value, tuple | list) else value
 
 
 def _one_line(error: BaseException) -> str:

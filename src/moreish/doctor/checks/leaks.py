@@ -93,9 +93,23 @@ def output_ignores_input(evidence: Evidence, level: Level) -> Verdict:
 
 
 def context_unused(evidence: Evidence, level: Level) -> Verdict:
-    """Positions of the input that no output depends on."""
+    """Positions of the input, or whole inputs, that no output depends on."""
     found = []
     for look, coupling in _couplings(evidence):
+        if coupling.deaf_inputs:
+            found.append(
+                Finding(
+                    "context-unused", "major", None, look.step,
+                    Measurement("inputs that reach no output", len(coupling.deaf_inputs), 0,
+                                details={"inputs": list(coupling.deaf_inputs)}),
+                    f"Of the inputs, {', '.join(coupling.deaf_inputs)} reaches no output: whatever stands there, the "
+                    "outputs are the same.",
+                    "Look where forward drops it, or takes another in its place; leave it out if it is not meant to be "
+                    "used.",
+                    "Karpathy 2019, A Recipe for Training Neural Networks, 'use backprop to chart dependencies'",
+                )
+            )  # fmt: skip
+            continue
         if coupling.context < 2:
             return NotApplicable("the inputs have no positions")
         deaf = [p for p, reaches in zip(coupling.positions, coupling.reaching, strict=True) if not reaches]

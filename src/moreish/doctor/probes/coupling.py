@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from moreish.doctor.evidence import Coupling
 from moreish.doctor.probes.predictions import layout
 from moreish.doctor.subject import Subject, first_float
+from moreish.errors import MoreishError
 
 MAX_POSITIONS = 12
 _LEAK = 1e-6  # of the largest output: more than rounding between two passes of the same shape
@@ -32,22 +33,24 @@ def measure_coupling(subject: Subject) -> Coupling:
         raise UnclearError("the batch has one example; pass at least two")
     if _time_comes_first(subject):
         raise UnclearError("the first axis of the inputs counts positions, not examples; pass (examples, positions)")
-    base = _run(subject, None, seed=1)
-    repeats = torch.allclose(base, _run(subject, None, seed=2), rtol=0, atol=0, equal_nan=True)
+    base = _run(subject, {}, seed=1)
+    repeats = torch.allclose(base, _run(subject, {}, seed=2), rtol=0, atol=0, equal_nan=True)
     scale = float(base.abs().max()) or 1.0
     others, own = 0.0, False
     for example in sorted({0, n // 2}):
-        change = _change(base, _run(subject, _exchanged(subject.primary, example, None), seed=1)) > _LEAK * scale
+        change = _change(base, _run(subject, _other_example(subject, example), seed=1)) > _LEAK * scale
         touched = change.flatten(1).any(1)
         own |= bool(touched[example])
         others = max(others, (float(touched.sum()) - float(touched[example])) / (n - 1))
-    context = _context(subject.primary)
+    first, *more = subject.named_inputs
+    context = _context(subject.named_inputs[first])
     num_positions = base.shape[1]
     earlier, earlier_position = 0.0, -1
     positions = _spread(context)
     reaching = []
     for position in positions:
-        change = _change(base, _run(subject, _exchanged(subject.primary, None, position), seed=1))
+        exchanged = {first: _exchanged(subject.named_inputs[first], None, position)}
+        change = _change(base, _run(subject, exchanged, seed=1))
         reaching.append(bool((change > 0).any()))
         if num_positions == context and position:
             before = float(change[:, :position].max()) / scale
@@ -63,15 +66,38 @@ def measure_coupling(subject: Subject) -> Coupling:
         earlier_position=earlier_position,
         reaching=tuple(reaching),
         positions=tuple(positions),
+        deaf_inputs=tuple(name for name in more if _is_deaf(subject, name, base)),
         repeats=repeats,
         batch_statistics=_batch_statistics(subject.model),
     )
 
 
-def _run(subject: Subject, values: Tensor | None, seed: int) -> Tensor:
+def _other_example(subject: Subject, example: int) -> dict[str, Tensor]:
+    """One example exchanged in all inputs that hold numbers or symbols; masks stay."""
+    exchanged = {}
+    for name, values in subject.named_inputs.items():
+        if values.dtype != torch.bool and (values.is_floating_point() or int(values.min()) != int(values.max())):
+            exchanged[name] = _exchanged(values, example, None)
+    if not exchanged:
+        raise UnclearError("all inputs are the same symbol")
+    return exchanged
+
+
+def _is_deaf(subject: Subject, name: str, base: Tensor) -> bool:
+    """Whether no output changes when a further input is exchanged throughout."""
+    values = subject.named_inputs[name]
+    if values.dtype == torch.bool or bool((values == values.flatten()[0]).all()):
+        return False  # a mask, or nothing to exchange it for
+    try:
+        return not bool((_change(base, _run(subject, {name: _exchanged(values, None, None)}, seed=1)) > 0).any())
+    except MoreishError:  # not every value fits everywhere: lengths, for one
+        return False
+
+
+def _run(subject: Subject, exchanged: dict[str, Tensor], seed: int) -> Tensor:
     """Outputs (n, P, …) of one pass."""
     torch.manual_seed(seed)
-    output = subject.forward(None if values is None else subject.replaced(values))
+    output = subject.forward(subject.replaced(exchanged))
     predictions = layout(output, subject)
     if predictions is not None:
         return predictions.outputs.clone()

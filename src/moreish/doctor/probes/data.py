@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -37,7 +36,7 @@ def measure_data(batch: Any, validation: Any = None, looped: Sequence[Row] = ())
         "label_pairs": pairs,
         "label_same_chance": chance,
     }
-    keys = _keys(x, targets)
+    keys = _keys(inputs, targets)
     counts = Counter(keys)
     data["context_repeats"] = sum(count for count in counts.values() if count > 1) / max(len(keys), 1)
     data["spread"] = _spread(x)
@@ -49,11 +48,11 @@ def measure_data(batch: Any, validation: Any = None, looped: Sequence[Row] = ())
     }
     data["are_inputs_finite"], data["are_targets_finite"] = _are_finite(inputs), _are_finite(targets)
     if validation is not None:
-        held_out = _keys(first_tensor(validation[0]), validation[1])
+        held_out = _keys(*validation)
         data["num_validation"] = len(held_out)
         data["num_overlapping"] = sum(key in counts for key in held_out)
         data["num_chance_overlap"] = sum(counts.get(key, 0) > 1 for key in held_out)
-    data |= _looked_up(looped, _rows(x, targets, MAX_EXAMPLES) if looped else [])
+    data |= _looked_up(looped, _rows(inputs, targets, MAX_EXAMPLES) if looped else [])
     return Data(**data)
 
 
@@ -63,21 +62,32 @@ def _are_finite(value: Any) -> bool:
 
 def rows_of(inputs: Any, targets: Any) -> list[Row]:
     """A few examples of a minibatch, to be looked up in a training set."""
-    x = first_tensor(inputs)
-    size = x[0].numel() * x.element_size()
-    return _rows(x, targets, max(1, min(8, _MAX_BYTES // max(size, 1))))
+    size = sum(x[0].numel() * x.element_size() for x in _of_examples(inputs))
+    return _rows(inputs, targets, max(1, min(8, _MAX_BYTES // max(size, 1))))
 
 
-def _rows(x: Tensor, targets: Any, most: int) -> list[Row]:
-    if not isinstance(targets, Tensor) or not targets.numel() or targets.numel() % len(x):
+def _rows(inputs: Any, targets: Any, most: int) -> list[Row]:
+    n = len(first_tensor(inputs))
+    if not isinstance(targets, Tensor) or not targets.numel() or targets.numel() % n:
         return []
-    inputs, labels = _bytes_of(x[:most]), _bytes_of(targets.reshape(len(x), -1)[:most])
-    return [(_digest(a), _digest(b)) for a, b in zip(inputs, labels, strict=True)]
+    labels = _bytes_of(targets.reshape(n, -1)[:most])
+    return [(_digest(a), _digest(b)) for a, b in zip(_joined(inputs, most), labels, strict=True)]
+
+
+def _of_examples(inputs: Any) -> list[Tensor]:
+    """Every tensor of the inputs that has an axis of examples."""
+    n = len(first_tensor(inputs))
+    return [item for item in tensors(inputs) if item.ndim and len(item) == n]
+
+
+def _joined(inputs: Any, most: int) -> list[bytes]:
+    """All of each example's inputs, byte for byte."""
+    return [b"".join(parts) for parts in zip(*(_bytes_of(x[:most]) for x in _of_examples(inputs)), strict=True)]
 
 
 def _bytes_of(rows: Tensor) -> list[bytes]:
-    array = np.ascontiguousarray(rows.detach().cpu().reshape(len(rows), -1).numpy())
-    return [row.tobytes() for row in array]
+    content = rows.detach().cpu().reshape(len(rows), -1).contiguous().view(torch.uint8)  # bfloat16 has no other form
+    return [row.tobytes() for row in content.numpy()]
 
 
 def _digest(content: bytes) -> bytes:
@@ -149,11 +159,11 @@ def _label_runs(labels: Tensor | None, n: int) -> tuple[int, int, float]:
     return int((y[1:] == y[:-1]).sum()), n - 1, chance
 
 
-def _keys(x: Tensor, targets: Any) -> list[bytes]:
-    """One key an example: its input and its label, byte for byte."""
-    keys = _bytes_of(x[:MAX_EXAMPLES])
-    if isinstance(targets, Tensor) and targets.numel() and targets.shape[0] % len(x) == 0:
-        labels = _bytes_of(targets.reshape(len(x), -1)[:MAX_EXAMPLES])
+def _keys(inputs: Any, targets: Any) -> list[bytes]:
+    """One key an example: its inputs and its label, byte for byte."""
+    keys, n = _joined(inputs, MAX_EXAMPLES), len(first_tensor(inputs))
+    if isinstance(targets, Tensor) and targets.numel() and targets.shape[0] % n == 0:
+        labels = _bytes_of(targets.reshape(n, -1)[:MAX_EXAMPLES])
         keys = [key + row for key, row in zip(keys, labels, strict=True)]
     return keys
 

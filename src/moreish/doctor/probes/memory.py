@@ -21,7 +21,7 @@ def measure_memory(subject: Subject) -> Memory | str:
     inputs = subject.primary
     if inputs.is_floating_point():
         source = inputs.detach().clone().requires_grad_()
-        output = subject.forward(subject.replaced(source))
+        output = subject.forward(subject.replaced({next(iter(subject.named_inputs)): source}))
     else:
         with _Embedded() as embedded:
             output = subject.forward()
