@@ -157,7 +157,7 @@ def test_the_reference_of_numbers_is_a_ridge_regression_that_bends() -> None:
     bend = measure_reference((x, x[:, :1].abs() + noise), rows)
     assert isinstance(line, Reference)
     assert isinstance(bend, Reference)
-    assert line.is_squared_error
+    assert line.loss == "squared error"
     assert line.unit == pytest.approx(4, rel=0.2)
     assert sum(line.losses) / len(line.losses) < 0.1
     assert sum(bend.losses) < 0.3 * sum(bend.marginal)

@@ -1,4 +1,4 @@
-"""Models of several inputs: each is exchanged, and examples are whole examples."""
+"""Models of several inputs or outputs: each input is exchanged, examples are whole examples, losses come apart."""
 
 import pytest
 import torch
@@ -6,6 +6,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import moreish
+from moreish.doctor.evidence import Reference
+from moreish.doctor.probes.predictions import per_example_losses
+from moreish.doctor.probes.reference import measure_reference
+from moreish.doctor.subject import make_subject
 
 
 class TwoTowers(nn.Module):
@@ -74,3 +78,71 @@ def test_minibatches_are_looked_up_by_all_of_their_inputs(is_shuffled: bool) -> 
             optimizer.step()
             doctor.step(loss, batch, y)
     assert ("labels-mismatched" in doctor.report().names) == is_shuffled, str(doctor.report())
+
+
+class Autoencoder(nn.Module):
+    """Variational, without its noise: three outputs, of which the loss takes all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.mean, self.log_variance, self.out = nn.Linear(12, 8), nn.Linear(12, 8), nn.Linear(8, 12)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        mean = self.mean(x)
+        return self.out(mean), mean, self.log_variance(x)
+
+
+def bound(outputs: tuple[Tensor, Tensor, Tensor], x: Tensor) -> Tensor:
+    y, mean, log_variance = outputs
+    divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
+    return ((y - x).square().sum(1) + divergence).mean()
+
+
+def test_losses_of_several_outputs_come_apart_by_example() -> None:
+    x = torch.randn(64, 12, generator=torch.Generator().manual_seed(0))
+    subject = make_subject(Autoencoder(), (x, x), bound)
+    losses = per_example_losses(subject.forward(), subject)
+    assert losses is not None
+    assert losses.tolist() == pytest.approx([bound(subject.model(row), row).item() for row in x.split(1)], rel=1e-5)
+
+
+def test_a_rate_too_low_for_a_loss_of_several_outputs_is_named() -> None:
+    x = torch.randn(256, 12, generator=torch.Generator().manual_seed(0))
+    model = Autoencoder()
+    report = moreish.diagnose(model, (x, x), bound, torch.optim.AdamW(model.parameters(), 1e-6))
+    assert report.names == ("rate-too-low",), str(report)
+
+
+def test_zeros_and_ones_have_a_reference_of_their_own() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(2048, 6, generator=generator)
+    y = (x[:, :3] + 0.3 * torch.randn(2048, 3, generator=generator) > 0).float()
+    rows = torch.arange(256)
+    reference = measure_reference((x, y), rows)
+    assert isinstance(reference, Reference)
+    assert reference.loss == "binary cross entropy"
+    marginal, losses = (sum(item) / len(item) for item in (reference.marginal, reference.losses))
+    assert marginal == pytest.approx(0.693, abs=0.01)
+    assert losses < 0.4 * marginal
+    numbers = measure_reference((x, y), rows, "squared error")
+    assert isinstance(numbers, Reference)
+    assert numbers.loss == "squared error"
+
+
+def test_users_and_items_have_a_reference_though_nothing_follows_them() -> None:
+    inputs, _ = liked(2048)
+    y = torch.cos(inputs["user"] * 0.7) + torch.sin(inputs["item"] * 1.3)
+    reference = measure_reference((inputs, y), torch.arange(256))
+    assert isinstance(reference, Reference)
+    assert reference.kind == "a linear model of the symbols"
+    assert sum(reference.losses) < 0.1 * sum(reference.marginal)
+
+
+def test_words_in_any_order_have_a_reference() -> None:
+    x = torch.randint(50, (2048, 40), generator=torch.Generator().manual_seed(0))
+    y = ((x < 10).sum(1) > 8).long()
+    reference = measure_reference((x, y), torch.arange(256))
+    assert isinstance(reference, Reference)
+    assert reference.kind == "a linear model of the symbols"
+    assert sum(reference.losses) < 0.6 * sum(reference.marginal)

@@ -275,22 +275,23 @@ class Reference:
 
     Attributes:
         kind: what the simple model of the inputs is.
-        marginal: the labels (or the mean target) alone, (n,), nats, or squared error.
+        marginal: the labels (or the mean target) alone, (n,).
         losses: of that model, fitted on the half of the examples that does not hold the one measured, (n,).
         num_fitted: examples in such a half.
-        is_squared_error: whether losses are squared errors of numbers; else they are nats.
+        loss: what they are losses of: "cross entropy" of classes, nats; "squared error" of numbers; "binary cross
+            entropy" of zeros and ones, nats a number.
     """
 
     kind: str
     marginal: tuple[float, ...]
     losses: tuple[float, ...]
     num_fitted: int
-    is_squared_error: bool = False
+    loss: str = "cross entropy"
 
     @property
     def unit(self) -> float:
-        """What thresholds in nats are multiplied by: 1, or the squared error of the mean target."""
-        return sum(self.marginal) / len(self.marginal) if self.is_squared_error else 1.0
+        """What thresholds in nats are multiplied by: 1; for numbers, the loss of what the targets alone lead to."""
+        return 1.0 if self.loss == "cross entropy" else sum(self.marginal) / len(self.marginal)
 
 
 @dataclass(frozen=True)

@@ -368,11 +368,12 @@ class Doctor:
         if train is None or self._data is not None:
             return
         self._data = measure_data(train, validation, self._looped)
+        formula = next((look.loss.formula for look in self._looks if look.loss), "")
         if "train" in self._subjects:
-            self._reference = measure_reference(train, _chosen(self._whole["train"].num_examples))
+            self._reference = measure_reference(train, _chosen(self._whole["train"].num_examples), formula)
         if "validation" in self._subjects:
             n = self._whole["validation"].num_examples
-            self._validation_reference = measure_reference(validation, _chosen(n))
+            self._validation_reference = measure_reference(validation, _chosen(n), formula)
 
     def evidence(self) -> Evidence:
         """What was recorded so far."""

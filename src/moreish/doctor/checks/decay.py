@@ -58,7 +58,7 @@ def weight_decay(evidence: Evidence, level: Level) -> Verdict:
             )  # fmt: skip
             what = f"{name} has shrunk to {share:.1%} of its first length, and the loss stays at {loss:.3g}"
             found.append(_finding(stand.look, measured, what))
-    if evidence.reference is None or evidence.reference.is_squared_error:
+    if evidence.reference is None or evidence.reference.loss != "cross entropy":
         found += _decayed_away(evidence, level)
     found += _gone(evidence)
     if not found and isinstance(stands, str) and not branched(evidence):

@@ -41,7 +41,7 @@ def standings(evidence: Evidence) -> list[Standing] | str:
     if reference is None:
         return evidence.missing.get("reference", "it needs loss_fn and train in a Doctor")
     if not is_loss_of(evidence, reference):
-        return "the loss is no squared error"
+        return f"the loss is no {reference.loss}"
     sizes = [item.num_examples for item in evidence.history.minibatches] if evidence.history else []
     if not sizes:
         return "how many examples were seen is not known: hand inputs to step"
@@ -74,9 +74,10 @@ def _latest(looks: list[Look], step: float) -> Look | None:
 
 
 def is_loss_of(evidence: Evidence, reference: Reference) -> bool:
-    """Whether the losses of a reference are the network's loss: squared errors are not everybody's."""
+    """Whether the losses of a reference are the network's: those of numbers are not everybody's."""
     formulas = [look.loss.formula for look in evidence.looks if look.loss is not None]
-    return not reference.is_squared_error or formulas[-1:] == ["squared error"]
+    own = {"likelihood of probabilities": "binary cross entropy"}
+    return reference.loss == "cross entropy" or [own.get(item, item) for item in formulas[-1:]] == [reference.loss]
 
 
 def differences(a: tuple[float, ...] | None, b: tuple[float, ...] | None) -> list[float]:

@@ -155,7 +155,7 @@ def _last_place(output: Any, subject: Subject) -> tuple[Tensor | None, Tensor | 
 
 def _helped(known: Tensor, x: Tensor, targets: Tensor, fitted: Tensor, num_random: int) -> Tensor:
     """`known` with a simple model of x on top, which was fitted on the examples `fitted`."""
-    fit = simple.regressed if targets.is_floating_point() else simple.classified
+    fit = simple.regressed if targets.is_floating_point() else simple.logistic
     return known + fit(x[fitted], targets[fitted], known[fitted], num_random, _PENALTY)(x)
 
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from moreish.doctor.subject import Subject, first_float
+from moreish.doctor.subject import Subject, first_float, take
 
 MAX_EXAMPLES = 512
 IGNORED = -100  # PyTorch's default ignore_index
@@ -64,23 +64,30 @@ def per_example_losses(output: Any, subject: Subject) -> Tensor | None:
     if predictions is not None:
         return predictions.losses()
     targets, n = subject.targets, subject.num_examples
-    if not isinstance(output, Tensor) or not isinstance(targets, Tensor) or not targets.is_floating_point():
-        return None
-    if len(output) != n or not targets.ndim or len(targets) != n:
-        return None
     with torch.no_grad():
         value = float(subject.loss(output))
+        if not isinstance(output, Tensor) or not isinstance(targets, Tensor) or not targets.is_floating_point():
+            return _one_by_one(output, subject, value)
+        if len(output) != n or not targets.ndim or len(targets) != n:
+            return None
         if output.shape == targets.shape:
             for formula in (_squares, _likelihoods, _distances):
                 losses = formula(output, targets).reshape(n, -1).mean(1)
                 if is_close(value, float(losses.mean())) or is_close(value, float(losses.sum()) * targets[0].numel()):
                     return losses
-        try:
-            losses = torch.stack([subject.loss_fn(output[i : i + 1], targets[i : i + 1]) for i in range(n)])
-        except Exception:  # a loss may ask for more than one example
-            return None
-        is_apart = losses.ndim == 1 and (is_close(value, float(losses.mean())) or is_close(value, float(losses.sum())))
-        return losses if is_apart else None
+        return _one_by_one(output, subject, value)
+
+
+def _one_by_one(output: Any, subject: Subject, value: float) -> Tensor | None:
+    """What `loss_fn` gives for each example by itself, whatever its outputs are; None where it is not their mean."""
+    n = subject.num_examples
+    rows = [torch.tensor([i]) for i in range(n)]
+    try:
+        losses = torch.stack([subject.loss_fn(take(output, i, n), take(subject.targets, i, n)) for i in rows])
+    except Exception:  # a loss may ask for more than one example
+        return None
+    is_apart = losses.ndim == 1 and (is_close(value, float(losses.mean())) or is_close(value, float(losses.sum())))
+    return losses if is_apart else None
 
 
 def _squares(outputs: Tensor, targets: Tensor) -> Tensor:

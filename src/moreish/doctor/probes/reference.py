@@ -1,8 +1,9 @@
 """What the labels alone, and a simple model of the inputs, reach on the same examples: what a network has to beat.
 
-Symbols are counted: the label given the last two symbols, backed off to one and to none (deleted interpolation, Jelinek
-& Mercer 1980). Numbers get a linear model of themselves and of random features. Both are fitted on one half of the
-examples and measured on the other, in turn.
+Symbols before the next one are counted: the label given the last two, backed off to one and to none (deleted
+interpolation, Jelinek & Mercer 1980). Where that tells nothing, as of words in a review or of users and items, symbols
+are taken by their places, or all together. Numbers get a linear model of themselves and of random features. All are
+fitted on one half of the examples and measured on the other, in turn.
 """
 
 from typing import Any
@@ -13,55 +14,94 @@ from torch import Tensor
 
 from moreish.doctor.evidence import Reference
 from moreish.doctor.probes import simple
-from moreish.doctor.subject import first_tensor
+from moreish.doctor.subject import first_tensor, tensors
 
 MAX_EXAMPLES = 4096
 _MAX_NUMBERS = 4096  # of one example
+_MAX_INDICATORS = 1024
 _ORDER = 2
 _STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 1e9)  # counts that the shorter history is worth
+_LEAST = 0.1  # nats that counting must tell, or else other models are tried
 
 
-def measure_reference(pair: Any, rows: Tensor) -> Reference | str:
-    """Losses of both on the examples `rows` of a pair (inputs, targets); or why there are none."""
-    x, targets = first_tensor(pair[0]), pair[1]
-    if not isinstance(targets, Tensor) or targets.numel() % len(x) or not targets.numel():
+def measure_reference(pair: Any, rows: Tensor, formula: str = "") -> Reference | str:
+    """Losses of both on the examples `rows` of a pair (inputs, targets); or why there are none.
+
+    Args:
+        formula: what the loss is known to compute: zeros and ones may be meant as numbers.
+    """
+    n, targets = len(first_tensor(pair[0])), pair[1]
+    if not isinstance(targets, Tensor) or targets.numel() % n or not targets.numel():
         return "the targets are neither classes nor numbers"
-    kept = torch.unique(torch.cat([rows, torch.linspace(0, len(x) - 1, min(len(x), MAX_EXAMPLES)).long()]))
-    rows, n = torch.searchsorted(kept, rows), len(kept)
+    kept = torch.unique(torch.cat([rows, torch.linspace(0, n - 1, min(n, MAX_EXAMPLES)).long()]))
+    rows = torch.searchsorted(kept, rows)
     if len(rows) < 32:
         return f"{len(rows)} training examples; it takes 32"
-    x, y = x[kept].detach().cpu(), targets.reshape(len(x), -1)[kept].detach().cpu()
-    if targets.is_floating_point():
-        return _of_numbers(x, y.float(), rows)
+    inputs = [x[kept].detach().cpu().reshape(len(kept), -1) for x in tensors(pair[0]) if x.ndim and len(x) == n]
+    y = targets.reshape(n, -1)[kept].detach().cpu()
+    if targets.is_floating_point() or targets.dtype == torch.bool:
+        return _of_numbers(inputs, y.float(), rows, formula)
     y = y.long()
     if int(y.min()) < 0:
         return "some targets are negative"
-    if x.is_floating_point():
+    if any(x.is_floating_point() for x in inputs):
         if y.shape[1] > 1:
             return "the inputs are numbers, and there are several targets for each example"
-        features = x.reshape(n, -1).float()
-        if features.shape[1] > _MAX_NUMBERS:
-            return f"{features.shape[1]:,} numbers an example are too many for a linear model"
-        marginal, losses = _crossed(features, y, rows, _frequencies, _classified)
-        return Reference("a linear model of random features", _numbers(marginal), _numbers(losses), n // 2)
-    symbols = x.reshape(n, -1).long()
+        return _of_features(inputs, y, rows, "cross entropy")
+    symbols = inputs[0].long()
     if y.shape[1] not in (1, symbols.shape[1]) or int(symbols.min()) < 0:
         return "inputs and targets do not belong together place by place"
     marginal, losses = _crossed(_histories(symbols, y.shape[1]), y, rows, _frequencies, _counted)
-    return Reference(f"counting what follows {_ORDER} symbols", _numbers(marginal), _numbers(losses), n // 2)
+    counting = Reference(f"counting what follows {_ORDER} symbols", _numbers(marginal), _numbers(losses), len(y) // 2)
+    if y.shape[1] > 1 or float((marginal - losses).mean()) > _LEAST:
+        return counting
+    other = _of_features(inputs, y, rows, "cross entropy")
+    return counting if isinstance(other, str) or sum(other.losses) > sum(counting.losses) else other
 
 
-def _of_numbers(x: Tensor, y: Tensor, rows: Tensor) -> Reference | str:
-    if not x.is_floating_point():
-        return "the inputs are symbols and the targets numbers"
-    features = x.reshape(len(x), -1).float()
-    if features.shape[1] > _MAX_NUMBERS:
-        return f"{features.shape[1]:,} numbers an example are too many for a linear model"
-    if not bool(torch.isfinite(features).all()) or not bool(torch.isfinite(y).all()):
-        return "some inputs or targets are not finite"
-    marginal, losses = _crossed(features, y, rows, _mean, _regressed)
-    kind = "a linear model of random features"
-    return Reference(kind, _numbers(marginal), _numbers(losses), len(x) // 2, is_squared_error=True)
+def _of_numbers(inputs: list[Tensor], y: Tensor, rows: Tensor, formula: str) -> Reference | str:
+    if not bool(torch.isfinite(y).all()):
+        return "some targets are not finite"
+    is_binary = formula != "squared error" and bool(((y == 0) | (y == 1)).all())
+    return _of_features(inputs, y, rows, "binary cross entropy" if is_binary else "squared error")
+
+
+def _of_features(inputs: list[Tensor], y: Tensor, rows: Tensor, loss: str) -> Reference | str:
+    """A linear model of all inputs: numbers as they are and their random features, symbols as indicators."""
+    numbers = [x.float() for x in inputs if x.is_floating_point()]
+    symbols = [_indicators(x.long()) for x in inputs if not x.is_floating_point()]
+    features = torch.cat([*numbers, *(x for x in symbols if x is not None)] or [torch.zeros(len(y), 0)], 1)
+    if not 0 < features.shape[1] <= _MAX_NUMBERS:
+        return f"{features.shape[1]:,} numbers an example are none, or too many, for a linear model"
+    if not bool(torch.isfinite(features).all()):
+        return "some inputs are not finite"
+    count = simple.NUM_FEATURES if numbers else 0
+
+    def fitted(x: Tensor, y: Tensor, new: Tensor, targets: Tensor) -> Tensor:
+        if loss == "squared error":
+            return (simple.regressed(x, y, num_random=count)(new) - targets).square().mean(1)
+        if loss == "binary cross entropy":
+            known = _log_odds(y)
+            logits = known + simple.logistic(x, y, known, count)(new)
+            return F.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(1)
+        logs = _shares(y, targets).log().float()
+        return F.cross_entropy(logs + simple.logistic(x, y[:, 0], logs, count)(new), targets[:, 0], reduction="none")
+
+    alone = {"squared error": _mean, "binary cross entropy": _chances, "cross entropy": _frequencies}[loss]
+    marginal, losses = _crossed(features, y, rows, alone, fitted)
+    kind = "a linear model of random features" if numbers else "a linear model of the symbols"
+    return Reference(kind, _numbers(marginal), _numbers(losses), len(y) // 2, loss)
+
+
+def _indicators(symbols: Tensor) -> Tensor | None:
+    """Which symbol stands at each place, (n, P·V); of many places and symbols, how often each occurs, (n, V)."""
+    values, ids = torch.unique(symbols, return_inverse=True)
+    n, num_places = ids.shape
+    if num_places * len(values) <= _MAX_INDICATORS:
+        return F.one_hot(ids, len(values)).reshape(n, -1).float()
+    if len(values) > _MAX_INDICATORS:
+        return None
+    return torch.zeros(n, len(values)).scatter_add_(1, ids, torch.ones(n, num_places))
 
 
 def _crossed(x: Tensor, y: Tensor, rows: Tensor, simplest: Any, fitted: Any) -> tuple[Tensor, Tensor]:
@@ -89,6 +129,15 @@ def _shares(y: Tensor, labels: Tensor) -> Tensor:
 
 def _mean(y: Tensor, targets: Tensor) -> Tensor:
     return (targets - y.mean(0)).square().mean(1)
+
+
+def _log_odds(y: Tensor) -> Tensor:
+    """Of ones, (K,), half a count added to both."""
+    return torch.log((y.sum(0) + 0.5) / ((1 - y).sum(0) + 0.5))
+
+
+def _chances(y: Tensor, targets: Tensor) -> Tensor:
+    return F.binary_cross_entropy_with_logits(_log_odds(y).expand_as(targets), targets, reduction="none").mean(1)
 
 
 def _histories(symbols: Tensor, num_places: int) -> Tensor:
@@ -123,15 +172,6 @@ def _counted(x: Tensor, y: Tensor, new: Tensor, labels: Tensor) -> Tensor:
         own = (without[0] + strength * own) / (without[1] + strength)
         chances = (count[len(seen) :] + strength * chances) / (total[len(seen) :] + strength)
     return -chances.log().reshape(labels.shape).mean(1)
-
-
-def _classified(x: Tensor, y: Tensor, new: Tensor, labels: Tensor) -> Tensor:
-    logs = _shares(y, labels).log().float()
-    return F.cross_entropy(logs + simple.classified(x, y[:, 0], logs)(new), labels[:, 0], reduction="none")
-
-
-def _regressed(x: Tensor, y: Tensor, new: Tensor, targets: Tensor) -> Tensor:
-    return (simple.regressed(x, y)(new) - targets).square().mean(1)
 
 
 def _numbers(losses: Tensor) -> tuple[float, ...]:

@@ -11,20 +11,20 @@ NUM_FEATURES = 256
 PENALTY = 1e-2
 
 
-def classified(
-    x: Tensor, labels: Tensor, known: Tensor, num_random: int = NUM_FEATURES, penalty: float = PENALTY
+def logistic(
+    x: Tensor, targets: Tensor, known: Tensor, num_random: int = NUM_FEATURES, penalty: float = PENALTY
 ) -> "Fitted":
-    """Logistic regression.
+    """Logistic regression on classes, (n,), or on zeros and ones, (n, K).
 
     Args:
         x: numbers, (n, D).
-        labels: (n,).
-        known: logits that the model adds to, (n, V) or (V,).
+        known: logits that the model adds to, (n, K) or (K,).
         num_random: random features besides the numbers themselves.
         penalty: of the squares of the weights, beside the mean loss.
     """
     features = Features(x, num_random)
     x = features(x)
+    loss_fn = F.binary_cross_entropy_with_logits if targets.is_floating_point() else F.cross_entropy
     with torch.enable_grad():
         weight = torch.zeros(x.shape[1], known.shape[-1], requires_grad=True)
         bias = torch.zeros(known.shape[-1], requires_grad=True)
@@ -32,7 +32,7 @@ def classified(
 
         def closure() -> Tensor:
             optimizer.zero_grad()
-            loss = F.cross_entropy(known + x @ weight + bias, labels) + penalty * weight.square().sum()
+            loss = loss_fn(known + x @ weight + bias, targets) + penalty * weight.square().sum()
             loss.backward()
             return loss
 
@@ -47,7 +47,7 @@ def regressed(
     num_random: int = NUM_FEATURES,
     penalty: float = PENALTY,
 ) -> "Fitted":
-    """Ridge regression of `targets`, (n, K), less what is known of them, in closed form; else as `classified`."""
+    """Ridge regression of `targets`, (n, K), less what is known of them, in closed form; else as `logistic`."""
     features = Features(x, num_random)
     rest = targets.double() if known is None else targets.double() - known.double()
     x = F.pad(features(x), (0, 1), value=1.0).double()
