@@ -477,3 +477,19 @@ def test_the_loop_sees_it_too(name: str, fault: str) -> None:
 
     report = watched((make, None, loss_fn), 8, batches=batches, train=(inputs, targets))
     assert report.names[:1] == (fault,), str(report)
+
+
+def test_what_a_loss_broadcasts_inside_is_named() -> None:
+    """Outputs and targets have one shape; the slices that it takes of them do not."""
+    torch.manual_seed(0)
+    x = torch.randn(64, 5, 3)
+    batch = x, x.cumsum(1).sum(2, keepdim=True)
+    broadcast = moreish.diagnose(
+        nn.Linear(3, 1), batch, lambda outputs, targets: F.mse_loss(outputs[:, -1], targets[:, -1, 0])
+    )
+    assert broadcast.names[0] == "examples-mixed", str(broadcast)
+    assert "broadcast inside loss_fn" in broadcast.findings[0].cause
+    right = moreish.diagnose(
+        nn.Linear(3, 1), batch, lambda outputs, targets: F.mse_loss(outputs[:, -1], targets[:, -1])
+    )
+    assert "examples-mixed" not in right.names, str(right)

@@ -314,11 +314,17 @@ class Branch:
 
 @dataclass(frozen=True)
 class Rates:
-    """What the learning rate did in branches of `num_steps` steps."""
+    """What the learning rate did in branches of `num_steps` steps.
+
+    Attributes:
+        moved: how far a step at this rate moved a parameter, over its length: median over parameters, of the mean over
+            the steps.
+    """
 
     learning_rate: float
     num_steps: int
     branches: tuple[Branch, ...]
+    moved: float | None = None
 
 
 @dataclass(frozen=True)

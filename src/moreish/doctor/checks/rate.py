@@ -361,6 +361,8 @@ def rate_too_low(evidence: Evidence, level: Level) -> Verdict:
             continue
         largest = largest_move(_updates(evidence, look.step))
         is_tiny = largest is not None and largest < TINY
+        if look.step == 0 and rates.moved is not None and rates.moved > USUAL:
+            continue  # some networks take any rate; this one is not small
         if EARLY < look.step < MIN_STEPS or (not is_tiny and _has_fallen(evidence, look.step)):
             continue
         before, after = mean(own.before), mean(own.after)

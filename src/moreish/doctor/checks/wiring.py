@@ -50,14 +50,15 @@ def _of_wiring(look: Look, wiring: Wiring) -> list[Finding]:
 
 def _broadcast(look: Look, wiring: Wiring) -> Finding:
     outputs, targets = _shape(wiring.output_shape), _shape(wiring.target_shape)
+    inside = " inside loss_fn" if outputs == targets else ""
     return Finding(
         "examples-mixed", "critical", None, look.step,
         Measurement("share of the loss's change that is in the example whose target was exchanged", wiring.own, 1.0,
                     details={"outputs": list(wiring.output_shape), "targets": list(wiring.target_shape)}),
-        f"The loss mixes examples: outputs {outputs} beside targets {targets} are broadcast, and every output is "
-        "compared with the targets of all examples. The best that can be learned is the mean target.",
-        f"Give both one shape: outputs.squeeze(-1), or targets.reshape(outputs.shape), so that {outputs} is not beside "
-        f"{targets}.",
+        f"The loss mixes examples: outputs {outputs} beside targets {targets} are broadcast{inside}, and every output "
+        "is compared with the targets of all examples. The best that can be learned is the mean target.",
+        f"Give both one shape{inside}: outputs.squeeze(-1), or targets.reshape(outputs.shape), so that (n, 1) is not "
+        "beside (n,).",
         _BROADCASTING,
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import median
 
 import torch
 from torch import Tensor
@@ -44,19 +45,21 @@ def measure_rates(
         before = _losses(held_out)
     if before is None:
         return "the loss cannot be taken apart by example"
-    branches = []
+    branches, moved = [], None
     for factor, decay in [*((factor, 1.0) for factor in factors), *((1.0, decay) for decay in decays)]:
         with untouched(model, optimizer):
             torch.manual_seed(0)
             for group, rate in zip(optimizer.param_groups, base, strict=True):
                 group["lr"] = rate * factor
                 group["weight_decay"] = group.get("weight_decay", 0.0) * decay
+            origin = [p.detach().clone() for p in model.parameters()] if factor == decay == 1.0 else []
             is_finite = all(_step(batch, optimizer) for batch in batches)
+            moved = _moved(origin, model) / len(batches) if origin else moved
             after = _losses(held_out)
             assert after is not None
             is_finite &= bool(torch.isfinite(after).all())
             branches.append(Branch(factor, _numbers(before), _numbers(after), is_finite, decay))
-    return Rates(base[0], len(batches), tuple(branches))
+    return Rates(base[0], len(batches), tuple(branches), moved)
 
 
 def try_rates(batches: Sequence[Subject], held_out: Subject, optimizer: torch.optim.Optimizer) -> Rates | str:
@@ -106,6 +109,15 @@ def _step(subject: Subject, optimizer: torch.optim.Optimizer) -> bool:
     loss.backward()
     type(optimizer).step(optimizer)  # past a scheduler's wrapper, which would count it
     return True
+
+
+@torch.no_grad()
+def _moved(origin: list[Tensor], model: torch.nn.Module) -> float:
+    """Length of the way from `origin` over the length there, median over parameters."""
+    pairs = [
+        (float(p.norm()), float((p - before).norm())) for p, before in zip(model.parameters(), origin, strict=True)
+    ]
+    return median([way / length for length, way in pairs if length > 0] or [0.0])
 
 
 @torch.no_grad()

@@ -58,7 +58,7 @@ def measure_wiring(subject: Subject) -> Wiring:
         num_exchanged=len(exchanges),
         own=own,
         others=others,
-        is_all_pairs=others > 0 and outputs.shape != targets.shape and _is_over_all_pairs(loss),
+        is_all_pairs=others > 0 and _is_over_all_pairs(loss),
         num_elsewhere=len(shifts),
         elsewhere_shifts=tuple(shifts),
         **_best_reading(readings, loss.num_places),
