@@ -16,8 +16,8 @@ USUAL = 1e-3
 """The same in a training that gets on; a rate whose steps are smaller is not too high, one whose are larger not too
 low."""
 TINY = 3e-4
-"""The same where a rate may be too low though the loss falls."""
-LOWER, HIGHER = (0.1,), (1e3, 1e4)
+"""The same where steps creep."""
+LOWER, HIGHER = (0.1,), (30.0, 1e3, 1e4)
 """Factors of the rate that are tried."""
 _STALL = 0.02  # relative fall of the loss below which it may be worth asking why
 
@@ -34,7 +34,7 @@ def what_to_try(
     if max((update.decay for update in (looks[-1] if looks else ())), default=0.0) > PULL:
         return (), (0.0,)
     largest = largest_move(looks)
-    is_odd = largest is not None and (largest >= THROWN or largest < TINY)
+    is_odd = largest is not None and (largest >= THROWN or largest < USUAL)
     if not is_odd and not has_stalled(losses):
         return None
     if largest is None:

@@ -26,8 +26,9 @@ of first steps that raised it."""
 CAP = 3.0
 """Rise of one example's loss, relative to the level before, of which no more is counted."""
 EARLY = 10
-FACTOR = 1000.0
-"""Rates that far above one that is right are not stable; one where they are is too low."""
+FACTOR, SHORT_FACTOR = 1000.0, 30.0
+"""Rates that far above one that is right are not stable; one where they are is too low. The second where steps are
+shorter than usual."""
 MIN_STEPS = 200
 """A training may still be warming up before."""
 FALLEN = 0.02
@@ -53,7 +54,7 @@ BURST = 8
 GAIN = 0.003
 """Further fall of the loss at such a rate within a few steps, relative to its level before, that is no accident."""
 MORE = 20.0
-"""How many times as far the loss must fall there."""
+"""How many times as far the loss must fall there; a third of the factor, where that is less."""
 
 
 def branched(evidence: Evidence) -> list[tuple[int, Look, Rates]]:
@@ -350,27 +351,28 @@ def _lost(evidence: Evidence, level: Level) -> list[Finding]:
 
 
 def rate_too_low(evidence: Evidence, level: Level) -> Verdict:
-    """A thousand times the rate, or more, is still stable, and much better."""
+    """A thousand times the rate, or more, is still stable, and much better; thirty times, where steps are short."""
     found = _lost_in_rounding(evidence) + _crept(evidence, level)
     if not found and not branched(evidence):
         return NotExamined("rate-too-low", evidence.missing.get("rates", "no branch was made"))
     for number, look, rates in branched(evidence):
         own = branch_at(rates, 1.0)
-        higher = [b for b in rates.branches if b.factor >= FACTOR and b.is_finite and b.decay == 1.0]
-        if own is None or not own.is_finite or not higher:
-            continue
-        largest = largest_move(_updates(evidence, look.step))
-        is_tiny = largest is not None and largest < TINY
-        if look.step == 0 and rates.moved is not None and rates.moved > USUAL:
+        largest = rates.moved if look.step == 0 else largest_move(_updates(evidence, look.step))
+        is_short = largest is not None and largest < USUAL
+        if look.step == 0 and not is_short:
             continue  # some networks take any rate; this one is not small
-        if EARLY < look.step < MIN_STEPS or (not is_tiny and _has_fallen(evidence, look.step)):
+        if EARLY < look.step < MIN_STEPS or (not is_short and _has_fallen(evidence, look.step)):
+            continue
+        least = SHORT_FACTOR if is_short else FACTOR
+        higher = [b for b in rates.branches if b.factor >= least and b.is_finite and b.decay == 1.0]
+        if own is None or not own.is_finite or not higher:
             continue
         before, after = mean(own.before), mean(own.after)
         allowed = level.each(2 * len(higher), number)
         tried = [(mean_above(differences(own.after, branch.after), GAIN * abs(before)), branch) for branch in higher]
         p, best = min(tried, key=lambda item: item[0])
         gain = differences(own.after, best.after)
-        if p < allowed and sum(gain) / len(gain) > MORE * (before - after):
+        if p < allowed and mean(gain) > min(MORE, best.factor / 3) * (before - after):
             rate = rates.learning_rate
             found.append(
                 Finding(
