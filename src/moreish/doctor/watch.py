@@ -222,17 +222,17 @@ class Doctor:
         if number + 1 == self._next:
             num_examples = 1 if inputs is None else first_tensor(inputs).shape[0]
             is_new = self._pass_hooks is None or self._passes.num_steps >= number
-            self._probe = StepProbe(self._model, self._optimizer, follows_step=is_new)
             self._norms = {}
-            self._step_hooks.enter_context(self._probe.hooks())
             if not self._is_compiled:  # hooks inside would be compiled with it
+                self._trace = self._step_hooks.enter_context(tracing(self._model, num_examples, self._optimizer))
                 self._step_hooks.enter_context(norms_noted(self._model, self._norms, training_only=True))
-                self._trace = self._step_hooks.enter_context(tracing(self._model, num_examples))
                 if not self._looks:
                     noted = strangers_noted(self._model, self._optimizer, self._graphs)
                     self._step_hooks.enter_context(noted)
+            self._probe = StepProbe(self._trained(), self._optimizer, follows_step=is_new)
+            self._step_hooks.enter_context(self._probe.hooks())
         if self._is_clipped and number + 1 == self._next_labels:
-            self._gradient_probe = GradientProbe(self._model, self._optimizer)
+            self._gradient_probe = GradientProbe(self._trained(), self._optimizer)
             self._gradient_hooks.enter_context(self._gradient_probe.hooks())
         upcoming = self._next - 1, self._next, self._next_labels - 1, self._next_labels
         self._next_event = min(event for event in upcoming if event > number)
@@ -241,6 +241,9 @@ class Doctor:
     def _parameter_sums(self) -> list[float]:
         sums = [p.sum(dtype=torch.float64) for p in self._model.parameters()]
         return torch.stack(sums).tolist()
+
+    def _trained(self) -> dict[str, nn.Parameter]:
+        return {name: p for name, p in self._model.named_parameters() if p.requires_grad}
 
     def _fetch(self) -> None:
         if self._pending:

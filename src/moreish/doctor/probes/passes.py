@@ -76,12 +76,13 @@ class Passes:
             self.num_in_evaluation_mode += 1
 
     def _steps(self, *_: object) -> None:
-        if not self._is_away:
-            self.num_steps += 1
-        gradient = self._sentinel.grad if self._sentinel is not None else None
+        if self._is_away:
+            return
+        self.num_steps += 1
+        gradient = None if self._sentinel is None else self._sentinel.grad
         if gradient is None or math.isfinite(gradient.sum().item()):
             return
-        if not self._is_away and self.not_finite is None and not self.has_caught:
+        if self.not_finite is None and not self.has_caught:
             self._kept = [p.detach().clone() for p in self._model.parameters()]
             self.has_caught = True
 
