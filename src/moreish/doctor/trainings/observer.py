@@ -11,6 +11,7 @@ from moreish.doctor.finding import Finding, Report
 from moreish.doctor.judge import judge
 from moreish.doctor.trainings.remedies import for_recipe
 from moreish.observers import ChunkDone, Ended, Event, Prepared, Saved, Started
+from moreish.recipe import Recipe
 from moreish.statistics import Statistics
 from moreish.storage import read_json, write_atomically
 from moreish.training.checkpoint import Checkpoint
@@ -121,7 +122,7 @@ def looked(evidence: Evidence, run: Run, corpus: Corpus, statistics: Statistics)
     if checkpoint is None:
         return evidence
     look = look_at(checkpoint, statistics, run.recipe, corpus, evidence.looks)
-    return replace(evidence, looks=(*evidence.looks, look), history=_history(run))
+    return replace(evidence, looks=(*evidence.looks, look), history=_history(checkpoint, run.recipe))
 
 
 def record(run: Path, evidence: Evidence, report: Report) -> None:
@@ -139,7 +140,8 @@ def recorded(run: Run) -> Evidence | None:
         evidence = Evidence.from_dict(read_json(path)["evidence"])
     except (KeyError, TypeError):
         return None
-    return replace(evidence, history=_history(run))
+    checkpoint = Checkpoint.load(run.path)
+    return replace(evidence, history=None if checkpoint is None else _history(checkpoint, run.recipe))
 
 
 def report_of(run: Run) -> Report | None:
@@ -148,12 +150,8 @@ def report_of(run: Run) -> Report | None:
     return None if evidence is None else for_recipe(judge(evidence), run.recipe)
 
 
-def _history(run: Run) -> History | None:
+def _history(checkpoint: Checkpoint, recipe: Recipe) -> History:
     """Every step's loss, and what there is in moreish's own loop that another loop could do wrong."""
-    checkpoint = Checkpoint.load(run.path)
-    if checkpoint is None:
-        return None
-    recipe = run.recipe
     return History(
         tuple(checkpoint.history.all_losses().tolist()),
         has_scheduler=recipe.schedule != "constant",
