@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from moreish.doctor.evidence import NotFinite
 from moreish.doctor.probes.norms import batch_norms
-from moreish.doctor.probes.step import smallest
+from moreish.doctor.probes.step import smallest, trained_parameters
 from moreish.doctor.probes.trace import tracing
 from moreish.doctor.restore import eager, untouched
 from moreish.doctor.subject import Subject, unwrapped
@@ -44,7 +44,7 @@ class Passes:
         self._is_away = False
         self.has_caught: bool = False
         self._kept: list[Tensor] = []
-        named = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        named = trained_parameters(model)
         name = smallest(named, optimizer)
         # Reading a number from an accelerator would make every step wait for it.
         self._sentinel = named[name] if name is not None and named[name].is_cpu else None

@@ -169,6 +169,11 @@ class StepProbe:
         return decay * (bb / max(gg, 1e-300)) ** 0.5
 
 
+def trained_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Those that require a gradient, by name."""
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+
 def smallest(named: dict[str, nn.Parameter], optimizer: torch.optim.Optimizer) -> str | None:
     """Name of the parameter with the fewest values, of those that the optimiser holds; the last of equals.
 
