@@ -138,7 +138,7 @@ def test_a_model_that_raises_at_a_look_is_one_clear_line_and_left_as_it_was() ->
     model = RaisingInEvaluation()
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     x, y = net.windows(32)
-    before: dict[str, Any] = {}
+    before = state(model, optimizer)
 
     def train() -> None:
         with moreish.Doctor(model, optimizer, F.cross_entropy, (x, y)) as doctor:
