@@ -138,7 +138,7 @@ def test_a_model_that_raises_at_a_look_is_one_clear_line_and_left_as_it_was() ->
     model = RaisingInEvaluation()
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     x, y = net.windows(32)
-    before: dict[str, Any] = {}
+    before = state(model, optimizer)
 
     def train() -> None:
         with moreish.Doctor(model, optimizer, F.cross_entropy, (x, y)) as doctor:
@@ -154,3 +154,12 @@ def test_a_model_that_raises_at_a_look_is_one_clear_line_and_left_as_it_was() ->
         train()
     before["hooks"] = [(0, 0, 0) for _ in model.modules()]
     assert state(model, optimizer) == before
+
+
+def test_no_seed_is_left_for_devices_that_are_not_in_use_yet() -> None:
+    make, batch, loss_fn = net.HEALTHY["mlp"]
+    model = make()
+    torch.cuda.manual_seed_all(1234)  # waits until a device is in use
+    waiting = torch.cuda._lazy_seed_tracker.get_calls()
+    moreish.diagnose(model, batch(), loss_fn, torch.optim.SGD(model.parameters(), 0.1))
+    assert torch.cuda._lazy_seed_tracker.get_calls() == waiting

@@ -279,3 +279,38 @@ def test_a_loss_that_does_not_come_apart_by_example_is_not_measured() -> None:
     x = torch.randn(64, 4)
     subject = make_subject(nn.Linear(4, 1), (x, x[:, :1]), lambda out, y: (out.mean() - y.mean()).square())
     assert per_example_losses(subject.forward(), subject) is None
+
+
+def test_the_forward_pass_is_seen_where_the_optimizer_makes_it() -> None:
+    torch.manual_seed(1)
+    model, (inputs, targets) = net.MLP(), net.windows(64)
+    optimizer = torch.optim.LBFGS(model.parameters(), 0.1, max_iter=2)
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(inputs), targets)
+        loss.backward()
+        return loss
+
+    with moreish.Doctor(model, optimizer) as doctor:
+        for _ in range(3):
+            doctor.step(optimizer.step(closure), inputs, targets)
+    (look,) = doctor.evidence().looks[:1]
+    assert [site.op for site in look.sites or ()] == ["matmul", "tanh", "matmul"]
+
+
+def test_what_follows_the_step_is_no_part_of_its_forward_pass() -> None:
+    torch.manual_seed(1)
+    model, (inputs, targets) = net.MLP(), net.windows(64)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with moreish.Doctor(model, optimizer) as doctor:
+        for _ in range(2):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(inputs), targets)
+            loss.backward()
+            optimizer.step()
+            with torch.no_grad():
+                model(inputs)
+            doctor.step(loss, inputs, targets)
+    sites = doctor.evidence().looks[0].sites or ()
+    assert [site.num_calls for site in sites] == [1, 1, 1]

@@ -19,7 +19,7 @@ from moreish.doctor.probes.parameters import measure_parameters
 from moreish.doctor.probes.rates import halves, try_rates
 from moreish.doctor.probes.trace import Trace, tracing
 from moreish.doctor.probes.wiring import measure_wiring
-from moreish.doctor.restore import eager, untouched, without_dropout
+from moreish.doctor.restore import eager, seed, untouched, without_dropout
 from moreish.doctor.subject import LossFunction, Subject, check_optimizer, make_subject
 from moreish.errors import InputError
 
@@ -56,7 +56,7 @@ def collect(model: nn.Module, batch: Any, loss_fn: LossFunction, optimizer: Opti
     unseen = ("history", "updates", "reference", "train_losses", "validation_losses")
     missing: dict[str, str] = {section: NO_HISTORY for section in unseen}  # noqa: C420
     with eager(model), untouched(model), torch.enable_grad():
-        torch.manual_seed(0)
+        seed(0)
         if not model.training:
             model.train()
         with untouched(model):

@@ -15,7 +15,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        are_finite = all(type(item) is float for item in value) and math.isfinite(sum(value))
+        are_finite = set(map(type, value)) == {float} and math.isfinite(sum(value))
         return list(value) if are_finite else [plain(item) for item in value]
     if is_dataclass(value):
         return {item.name: plain(getattr(value, item.name)) for item in fields(value)}

@@ -7,6 +7,7 @@ state, so that what does not depend on the exchanged input stays equal bit for b
 import torch
 from torch import Tensor, nn
 
+from moreish.doctor import restore
 from moreish.doctor.evidence import Coupling
 from moreish.doctor.probes.predictions import layout
 from moreish.doctor.subject import Subject, first_float
@@ -96,7 +97,7 @@ def _is_deaf(subject: Subject, name: str, base: Tensor) -> bool:
 
 def _run(subject: Subject, exchanged: dict[str, Tensor], seed: int) -> Tensor:
     """Outputs (n, P, …) of one pass."""
-    torch.manual_seed(seed)
+    restore.seed(seed)
     output = subject.forward(subject.replaced(exchanged))
     predictions = layout(output, subject)
     if predictions is not None:

@@ -175,4 +175,4 @@ def labels_of(targets: Any, num_examples: int, most: int = 64) -> tuple[float, .
     rows = targets.detach().reshape(num_examples, -1)
     if targets.is_floating_point() and rows.shape[1] > 1:
         return ()
-    return tuple(rows[:: -(-num_examples // most), -1].double().tolist())
+    return tuple(map(float, rows[:: -(-num_examples // most), -1].tolist()))

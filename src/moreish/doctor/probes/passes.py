@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from moreish.doctor.evidence import NotFinite
 from moreish.doctor.probes.norms import batch_norms
-from moreish.doctor.probes.step import smallest
+from moreish.doctor.probes.step import smallest, trained_parameters
 from moreish.doctor.probes.trace import tracing
 from moreish.doctor.restore import eager, untouched
 from moreish.doctor.subject import Subject, unwrapped
@@ -44,7 +44,7 @@ class Passes:
         self._is_away = False
         self.has_caught: bool = False
         self._kept: list[Tensor] = []
-        named = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        named = trained_parameters(model)
         name = smallest(named, optimizer)
         # Reading a number from an accelerator would make every step wait for it.
         self._sentinel = named[name] if name is not None and named[name].is_cpu else None
@@ -76,12 +76,13 @@ class Passes:
             self.num_in_evaluation_mode += 1
 
     def _steps(self, *_: object) -> None:
-        if not self._is_away:
-            self.num_steps += 1
-        gradient = self._sentinel.grad if self._sentinel is not None else None
+        if self._is_away:
+            return
+        self.num_steps += 1
+        gradient = None if self._sentinel is None else self._sentinel.grad
         if gradient is None or math.isfinite(gradient.sum().item()):
             return
-        if not self._is_away and self.not_finite is None and not self.has_caught:
+        if self.not_finite is None and not self.has_caught:
             self._kept = [p.detach().clone() for p in self._model.parameters()]
             self.has_caught = True
 

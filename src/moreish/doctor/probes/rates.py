@@ -10,7 +10,7 @@ from torch import Tensor
 from moreish.doctor.branching import HIGHER, LOWER
 from moreish.doctor.evidence import Branch, Rates
 from moreish.doctor.probes.predictions import per_example_losses
-from moreish.doctor.restore import untouched, without_dropout
+from moreish.doctor.restore import seed, untouched, without_dropout
 from moreish.doctor.subject import Subject
 
 NUM_STEPS = 6
@@ -48,7 +48,7 @@ def measure_rates(
     branches, moved = [], None
     for factor, decay in [*((factor, 1.0) for factor in factors), *((1.0, decay) for decay in decays)]:
         with untouched(model, optimizer):
-            torch.manual_seed(0)
+            seed(0)
             for group, rate in zip(optimizer.param_groups, base, strict=True):
                 group["lr"] = rate * factor
                 group["weight_decay"] = group.get("weight_decay", 0.0) * decay

@@ -17,16 +17,17 @@ class GradientProbe:
     """Sees the gradient of one parameter, the smallest, arrive and be used: left over, or scaled in between.
 
     Args:
-        model: its parameters that require a gradient are looked at.
+        named: the parameters that are looked at.
         optimizer: as it is stepped.
         follows_step: whether the optimiser has used up what gradients there are; else they may be part of a sum that is
             meant.
     """
 
-    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, *, follows_step: bool = True) -> None:
+    def __init__(
+        self, named: dict[str, nn.Parameter], optimizer: torch.optim.Optimizer, *, follows_step: bool = True
+    ) -> None:
         self._optimizer = optimizer
         self._follows_step = follows_step
-        named = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.name: str | None = smallest(named, optimizer)
         self._parameter = None if self.name is None else named[self.name]
         self._earlier: Tensor | None = None
@@ -69,9 +70,10 @@ class GradientProbe:
             scale = factor
         if earlier is None:
             return None, scale
-        both = arrived + earlier
-        if misfit > 1e-2 and _misfit(used, both)[0] < 1e-4:
-            return float(earlier.norm() / both.norm()), None
+        if misfit > 1e-2:
+            both = arrived + earlier
+            if _misfit(used, both)[0] < 1e-4:
+                return float(earlier.norm() / both.norm()), None
         return 0.0, scale
 
 
@@ -79,7 +81,7 @@ class StepProbe:
     """Sees one step: of each parameter an even sample is kept, and its sum; of the smallest also its gradient.
 
     Args:
-        model: its parameters that require a gradient are looked at.
+        named: the parameters that are looked at.
         optimizer: as it is stepped.
         follows_step: as in `GradientProbe`.
 
@@ -87,10 +89,12 @@ class StepProbe:
         num_steps: how often the optimiser stepped.
     """
 
-    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, *, follows_step: bool = True) -> None:
+    def __init__(
+        self, named: dict[str, nn.Parameter], optimizer: torch.optim.Optimizer, *, follows_step: bool = True
+    ) -> None:
         self._optimizer = optimizer
-        self._named = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        self._gradient = GradientProbe(model, optimizer, follows_step=follows_step)
+        self._named = named
+        self._gradient = GradientProbe(self._named, optimizer, follows_step=follows_step)
         self._before: list[Tensor] = []
         self._sums: list[Tensor] = []
         self.num_steps: int = 0
@@ -114,7 +118,9 @@ class StepProbe:
         """How far each parameter moved, and why; None where the optimiser did not step exactly once."""
         if self.num_steps != 1 or not self._named:
             return None
-        rows = [self._row(p, before) for p, before in zip(self._named.values(), self._before, strict=True)]
+        rows: list[Tensor] = []
+        for p, before in zip(self._named.values(), self._before, strict=True):
+            rows += self._row(p, before)
         large = self._sums + [p.sum(dtype=torch.float64) for p in self._large()]
         sums = torch.stack(large).view(2, -1).tolist() if large else ([], [])
         differ = {id(p): a != b for p, a, b in zip(self._large(), *sums, strict=True)}
@@ -122,9 +128,9 @@ class StepProbe:
         stale, scale = self._gradient.stale_and_scale()
         result = []
         for (name, p), kept, (bb, cc, cb, gg, largest) in zip(
-            self._named.items(), self._before, torch.stack(rows).view(-1, 5).tolist(), strict=True
+            self._named.items(), self._before, torch.stack(rows).float().view(-1, 5).tolist(), strict=True
         ):
-            whole = (p.numel() / max(len(kept), 1)) ** 0.5  # from the sample to all values
+            whole = (p.numel() / max(kept.numel(), 1)) ** 0.5  # from the sample to all values
             is_smallest = name == self._gradient.name
             result.append(
                 Update(
@@ -142,12 +148,12 @@ class StepProbe:
         return tuple(result)
 
     @staticmethod
-    def _row(p: nn.Parameter, before: Tensor) -> Tensor:
+    def _row(p: nn.Parameter, before: Tensor) -> list[Tensor]:
         """Squares of the values before, of the change, their product, squares of the gradient; the largest change."""
         change = _sample(p) - before
-        gradient = before.new_zeros(len(before)) if p.grad is None or p.grad.is_sparse else _sample(p.grad)
+        gradient = torch.zeros_like(before) if p.grad is None or p.grad.is_sparse else _sample(p.grad)
         dots = [before.dot(before), change.dot(change), change.dot(before), gradient.dot(gradient)]
-        return torch.stack([*dots, change.abs().max() if len(change) else dots[0]]).float()
+        return [*dots, change.abs_().max() if change.numel() else dots[0]]
 
     def _large(self) -> list[nn.Parameter]:
         return [p for p in self._named.values() if p.numel() > _MAX_VALUES]
@@ -163,6 +169,11 @@ class StepProbe:
         return decay * (bb / max(gg, 1e-300)) ** 0.5
 
 
+def trained_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Those that require a gradient, by name."""
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+
 def smallest(named: dict[str, nn.Parameter], optimizer: torch.optim.Optimizer) -> str | None:
     """Name of the parameter with the fewest values, of those that the optimiser holds; the last of equals.
 
@@ -176,12 +187,14 @@ def smallest(named: dict[str, nn.Parameter], optimizer: torch.optim.Optimizer) -
 
 def _sample(tensor: Tensor) -> Tensor:
     """At most `_MAX_VALUES` values, evenly spread; a view where it can be."""
-    values = tensor.detach().reshape(-1)
-    return values if len(values) <= _MAX_VALUES else values[:: -(-len(values) // _MAX_VALUES)]
+    values, size = tensor.detach().reshape(-1), tensor.numel()
+    return values if size <= _MAX_VALUES else values[:: -(-size // _MAX_VALUES)]
 
 
 def _misfit(a: Tensor, b: Tensor) -> tuple[float, float]:
     """Distance of a from the nearest multiple of b, relative to a, and that multiple: clipping scales gradients."""
+    if torch.equal(a, b):  # nothing scales them as a rule
+        return 0.0, 1.0
     a, b = a.double(), b.double()
     size, own = float(b @ b), float(a @ a)
     if not 0 < size < float("inf") or not 0 < own < float("inf"):

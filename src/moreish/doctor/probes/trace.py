@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch.overrides import TorchFunctionMode, _get_current_function_mode
 
 from moreish.doctor.evidence import NUM_GROUPS, Site
 
@@ -31,6 +31,8 @@ _KINDS: dict[str, str] = {
     "rms_norm": "norm", "dropout": "dropout", "scaled_dot_product_attention": "attention",
     "multi_head_attention_forward": "attention", "rnn_tanh": "activation",
 }  # fmt: skip
+
+_ADDITIONS = {"add", "__add__", "add_", "__iadd__", "__radd__"}
 
 
 @dataclass
@@ -71,7 +73,7 @@ class Trace(TorchFunctionMode):
         self.tallies: dict[str, _Tally] = {}
         self.feeds: dict[str, str] = {}  # bias → norm that follows it at once
         self.names: dict[int, str] = {id(p): name for name, p in model.named_parameters()}
-        self.dropout_ran: bool = False
+        self.is_over: bool = False
         self._stack: list[tuple[str, dict[str, int]]] = [("", {})]
         self._biased: dict[int, tuple[Tensor, str]] = {}
         self._is_busy: bool = False
@@ -85,13 +87,27 @@ class Trace(TorchFunctionMode):
         if len(self._stack) > 1:
             self._stack.pop()
 
+    def ends_with_step(self, _optimizer: Any, args: Any, kwargs: Any) -> None:
+        """Hook of an optimiser: the passes of this step are over, unless a closure is still to make them.
+
+        What the optimiser calls would be seen for nothing; it is most of what a step calls.
+        """
+        if len(args) < 2 and not kwargs and _get_current_function_mode() is self:
+            self.end()
+
+    def end(self) -> None:
+        """Nothing more is seen."""
+        if not self.is_over:
+            self.is_over = True
+            self.__exit__(None, None, None)
+
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "")
         kind = _KINDS.get(name)
         if self._is_busy or kind is None:
             out = func(*args, **kwargs)
-            if not self._is_busy and name in ("add", "__add__", "add_", "__iadd__", "__radd__"):
+            if name in _ADDITIONS and not self._is_busy:
                 self._note_addition(args, out)
             return out
         self._is_busy = True  # relu is tanh's neighbour, not part of whatever calls it
@@ -128,11 +144,12 @@ class Trace(TorchFunctionMode):
             out.register_hook(self._gradient_noter(tally))
 
     def _measure(self, tally: _Tally, out: Tensor, args: Any, kwargs: Any, channels_first: bool) -> None:
-        if not _is_finite(out):
+        squares = self._mean_square(out)
+        if not math.isfinite(squares.sum().item()) and not _is_finite(out):  # squares overflow before their roots
             tally.is_finite = False
             tally.has_finite_inputs &= all(_is_finite(item) for item in args if isinstance(item, Tensor))
         tally.num_units = out.shape[1] if channels_first else out.shape[-1]
-        tally.squares.append(self._mean_square(out))
+        tally.squares.append(squares)
         if tally.op == "multi_head_attention_forward":
             weights = _weights_of_heads(args, kwargs)
             tally.entropies += [] if weights is None else [self._by_group(_relative_entropy(weights))]
@@ -178,11 +195,9 @@ class Trace(TorchFunctionMode):
     def _mean_square(self, values: Tensor) -> Tensor:
         """Mean squares over groups of examples, (G,); over everything, (1,), where there are none."""
         if values.shape[0] % self.num_examples == 0 and self.num_examples % NUM_GROUPS == 0:
-            rows = values.reshape(self.num_examples, -1).reshape(NUM_GROUPS, -1)
-            return (
-                torch.linalg.vector_norm(rows, dim=1, dtype=torch.promote_types(rows.dtype, torch.float32)).square()
-                / rows.shape[1]
-            )
+            rows = values.reshape(NUM_GROUPS, -1)
+            dtype = torch.promote_types(rows.dtype, torch.float32)
+            return torch.linalg.vector_norm(rows, dim=1, dtype=dtype).square_().div_(rows.shape[1])
         return self._by_group(values.float().square())
 
     def _by_group(self, values: Tensor) -> Tensor:
@@ -191,8 +206,8 @@ class Trace(TorchFunctionMode):
         if values.ndim and values.shape[0] % n == 0 and n > 1:
             groups = min(NUM_GROUPS, n)
             size = n // groups
-            means = values.reshape(n, -1)[: groups * size]
-            return means.reshape(groups, -1).mean(1, dtype=torch.float32)
+            rows = values if n == groups * size else values.reshape(n, -1)[: groups * size]
+            return rows.reshape(groups, -1).mean(1, dtype=torch.float32)
         return values.mean(dtype=torch.float32).reshape(1)
 
     def _note_addition(self, args: Any, out: Any) -> None:
@@ -220,28 +235,30 @@ class Trace(TorchFunctionMode):
 
 
 @contextmanager
-def tracing(model: nn.Module, num_examples: int) -> Iterator[Trace]:
-    """A trace of the forward passes inside; the hooks that name the modules are taken away again."""
+def tracing(model: nn.Module, num_examples: int, optimizer: torch.optim.Optimizer | None = None) -> Iterator[Trace]:
+    """A trace of the forward passes inside; the hooks that name the modules are taken away again.
+
+    Args:
+        optimizer: when it steps, the trace ends.
+    """
     trace = Trace(model, num_examples)
-    handles = []
+    handles = [] if optimizer is None else [optimizer.register_step_pre_hook(trace.ends_with_step)]
     for name, module in model.named_modules():
         handles.append(
             module.register_forward_pre_hook(lambda module, args, name=name: trace.enter(name, module, args))
         )
         handles.append(module.register_forward_hook(lambda _module, _args, _out: trace.leave(), always_call=True))
+    trace.__enter__()
     try:
-        with trace:
-            yield trace
+        yield trace
     finally:
+        trace.end()
         for handle in handles:
             handle.remove()
         trace._biased.clear()  # lets go of the activations
 
 
 def _summary(name: str, tally: _Tally) -> Site:
-    def root_mean(parts: list[Tensor]) -> tuple[float, ...]:
-        return tuple(math.sqrt(max(value, 0.0)) if value == value else value for value in _mean(parts))
-
     suspects = 0 if tally.suspects is None else int(tally.suspects.sum())
     is_relu = tally.any_nonzero is not None
     return Site(
@@ -253,8 +270,8 @@ def _summary(name: str, tally: _Tally) -> Site:
         num_units=tally.num_units,
         num_rows=tally.num_rows,
         num_distinct=tally.num_distinct,
-        rms=root_mean(tally.squares),
-        gradient=root_mean(tally.gradients),
+        rms=_root_mean(tally.squares),
+        gradient=_root_mean(tally.gradients),
         saturated=_mean(tally.saturated),
         num_stuck=0 if is_relu else suspects,
         num_dead=suspects if is_relu else 0,
@@ -267,13 +284,19 @@ def _summary(name: str, tally: _Tally) -> Site:
 
 def _mean(parts: list[Tensor]) -> tuple[float, ...]:
     """The mean over calls, group by group; calls whose groups differ are averaged as one."""
-    if not parts:
-        return ()
-    if len({len(part) for part in parts}) > 1:
-        parts = [part.mean().reshape(1) for part in parts]
+    return tuple(_pooled(parts).tolist()) if parts else ()
+
+
+def _root_mean(parts: list[Tensor]) -> tuple[float, ...]:
+    return tuple(map(math.sqrt, _pooled(parts).clamp_min(0).tolist())) if parts else ()
+
+
+def _pooled(parts: list[Tensor]) -> Tensor:
     if len(parts) == 1:
-        return tuple(parts[0].tolist())
-    return tuple(torch.stack(parts).double().mean(0).tolist())
+        return parts[0]
+    if len({part.shape[0] for part in parts}) > 1:
+        parts = [part.mean().reshape(1) for part in parts]
+    return torch.stack(parts).double().mean(0)
 
 
 def _relative_entropy(weights: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from moreish.doctor.evidence import Wiring
 from moreish.doctor.probes.coupling import UnclearError
 from moreish.doctor.probes.formula import away
 from moreish.doctor.probes.predictions import is_close
+from moreish.doctor.restore import seed
 from moreish.doctor.subject import Subject, first_float, with_floats
 from moreish.errors import MoreishError
 
@@ -38,7 +39,7 @@ def measure_wiring(subject: Subject) -> Wiring:
     if n < MIN_EXAMPLES:
         raise UnclearError(f"the batch has {n} examples; it takes {MIN_EXAMPLES}")
     with torch.no_grad():
-        torch.manual_seed(0)
+        seed(0)
         output = subject.forward()
     outputs = first_float(output)
     if outputs is None or targets.shape[0] % n or (outputs.shape[0] % n and outputs.shape[1:2] != (n,)):
@@ -95,7 +96,7 @@ class _Loss:
     def gradient(self, targets: Tensor) -> Tensor:
         """With respect to the outputs, in their shape; zero where the loss does not depend on them."""
         leaf = self.outputs.clone().requires_grad_()
-        torch.manual_seed(0)
+        seed(0)
         with torch.enable_grad():
             loss = replace(self.subject, targets=targets).loss(with_floats(self.output, leaf.clone()))
             if not loss.requires_grad:

@@ -1,5 +1,6 @@
 """Before the first step: the network that a recipe draws, examined like anybody else's module."""
 
+import functools
 from dataclasses import replace
 from typing import cast
 
@@ -36,33 +37,36 @@ def examine(recipe: Recipe, corpus: Corpus) -> Evidence:
     """
     initialisation, _ = generators(recipe)
     module = build_module(recipe, corpus.vocabulary.vocab_size, initialisation)
+    inputs, targets = draw_examples(corpus, recipe, NUM_COUNTED)
     with threads(recipe.threads):
         rule = cast(torch.optim.Optimizer, RuleOfRecipe(recipe, module))
-        evidence = collect(module, draw_examples(corpus, recipe), F.cross_entropy, rule)
+        evidence = collect(module, (inputs[:NUM_EXAMPLES], targets[:NUM_EXAMPLES]), F.cross_entropy, rule)
     data = None if evidence.data is None else _with_splits(evidence.data, corpus)
-    counted = draw_examples(corpus, recipe, NUM_COUNTED)
-    reference = measure_reference(counted, torch.arange(min(NUM_MEASURED, len(counted[0]))))
+    reference = measure_reference((inputs, targets), torch.arange(min(NUM_MEASURED, len(inputs))))
     if isinstance(reference, str):
         evidence, reference = replace(evidence, missing=evidence.missing | {"reference": reference}), None
     rule_name = "AdamW" if recipe.optimizer == "adamw" else "SGD"
     return replace(evidence, data=data, optimizer=rule_name, reference=reference)
 
 
-def draw_examples(
-    corpus: Corpus, recipe: Recipe, num_examples: int = NUM_EXAMPLES
-) -> tuple[torch.Tensor, torch.Tensor]:
+def draw_examples(corpus: Corpus, recipe: Recipe, num_examples: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Contexts (n, T) and the symbols that follow them (n,) of the training split, the same for every recipe.
 
     No place of the text is drawn twice: what a counting model is fitted on, it is not measured on. Fewer come of a
     short text; the first of many are those of few.
     """
-    positions, seed = corpus.predicted("train", recipe.context), seed_for(0, "examples of the doctor")
-    if len(positions) <= _PERMUTED:
-        chosen = np.random.Generator(np.random.PCG64(seed)).permutation(len(positions))[:num_examples]
-    else:
-        drawn = (np.random.PCG64(seed).random_raw(2 * num_examples) % len(positions)).astype(np.int64)
-        chosen = drawn[np.sort(np.unique(drawn, return_index=True)[1])][:num_examples]
-    return examples_at(chosen + positions.start, corpus, recipe)
+    positions = corpus.predicted("train", recipe.context)
+    return examples_at(_drawn(len(positions), num_examples) + positions.start, corpus, recipe)
+
+
+@functools.lru_cache(maxsize=8)
+def _drawn(num_positions: int, num_examples: int) -> NDArray[np.int64]:
+    """Which of so many positions are drawn; remembered, since every look asks."""
+    seed = seed_for(0, "examples of the doctor")
+    if num_positions <= _PERMUTED:
+        return np.random.Generator(np.random.PCG64(seed)).permutation(num_positions)[:num_examples].copy()
+    drawn = (np.random.PCG64(seed).random_raw(2 * num_examples) % num_positions).astype(np.int64)
+    return drawn[np.sort(np.unique(drawn, return_index=True)[1])][:num_examples]
 
 
 def examples_at(positions: NDArray[np.int64], corpus: Corpus, recipe: Recipe) -> tuple[torch.Tensor, torch.Tensor]:

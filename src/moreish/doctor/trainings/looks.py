@@ -17,7 +17,7 @@ from moreish.doctor.examine import first_pass
 from moreish.doctor.probes.norms import measure_norms
 from moreish.doctor.probes.rates import MAX_MEASURED, measure_rates, minibatches
 from moreish.doctor.subject import make_subject
-from moreish.doctor.trainings.examination import NUM_MEASURED, draw_examples, examples_at
+from moreish.doctor.trainings.examination import NUM_EXAMPLES, NUM_MEASURED, draw_examples, examples_at
 from moreish.doctor.trainings.rule import RuleOfRecipe
 from moreish.engines.contract import is_decayed
 from moreish.models.counting import block_positions
@@ -46,7 +46,8 @@ def look_at(
     initialisation, _ = generators(recipe)
     module = build_module(recipe, corpus.vocabulary.vocab_size, initialisation)
     module.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
-    subject = make_subject(module, draw_examples(corpus, recipe), F.cross_entropy)
+    inputs, targets = draw_examples(corpus, recipe, NUM_MEASURED)
+    subject = make_subject(module, (inputs[:NUM_EXAMPLES], targets[:NUM_EXAMPLES]), F.cross_entropy)
     rate = _rate_at(step, recipe)
     updates = _updates(statistics, recipe, weights, rate) if len(statistics) else None
     with threads(recipe.threads), torch.random.fork_rng(devices=()):
@@ -58,7 +59,7 @@ def look_at(
         is_over = step == recipe.steps
         norms = tuple(replace(norm, num_updates=step) for norm in measure_norms(subject)) if is_over else None
         trace, loss = first_pass(subject)
-        train = example_losses(module, *draw_examples(corpus, recipe, NUM_MEASURED))
+        train = example_losses(module, inputs, targets)
         validation = item_losses(module, recipe, corpus, "validation", CHARACTERS)
     return Look(
         step=step,

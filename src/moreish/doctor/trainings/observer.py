@@ -9,8 +9,10 @@ from moreish.corpus import Corpus
 from moreish.doctor.evidence import Evidence, History, Minibatch
 from moreish.doctor.finding import Finding, Report
 from moreish.doctor.judge import judge
+from moreish.doctor.plain import plain
 from moreish.doctor.trainings.remedies import for_recipe
 from moreish.observers import ChunkDone, Ended, Event, Prepared, Saved, Started
+from moreish.recipe import Recipe
 from moreish.statistics import Statistics
 from moreish.storage import read_json, write_atomically
 from moreish.training.checkpoint import Checkpoint
@@ -28,6 +30,7 @@ class _Watched:
     Attributes:
         evidence: all that was seen so far.
         next_look: the first checkpoint after so many steps is looked at.
+        record: where it is written.
         unseen: statistics since the last look.
     """
 
@@ -35,6 +38,7 @@ class _Watched:
     corpus: Corpus
     evidence: Evidence
     next_look: int
+    record: "Record"
     unseen: list[Statistics] = field(default_factory=list)
 
 
@@ -92,7 +96,7 @@ class TrainingDoctor:
 
     def _judge(self, watched: _Watched) -> None:
         self.report = for_recipe(judge(watched.evidence), watched.run.recipe)
-        record(watched.run.path, watched.evidence, self.report)
+        watched.record.write(watched.evidence, self.report)
         for finding in self.report.findings:
             if (finding.name, finding.layer) not in self._told:
                 self._told.add((finding.name, finding.layer))
@@ -106,7 +110,7 @@ def _begin(prepared: Prepared, step: int) -> _Watched:
     run = Run.open(prepared.run)
     evidence = (recorded(run) if step else None) or examine(run.recipe, prepared.corpus)
     evidence = replace(evidence, looks=tuple(look for look in evidence.looks if look.step <= step))
-    return _Watched(run, prepared.corpus, evidence, step + 1)
+    return _Watched(run, prepared.corpus, evidence, step + 1, Record(run.path))
 
 
 def looked(evidence: Evidence, run: Run, corpus: Corpus, statistics: Statistics) -> Evidence:
@@ -121,13 +125,34 @@ def looked(evidence: Evidence, run: Run, corpus: Corpus, statistics: Statistics)
     if checkpoint is None:
         return evidence
     look = look_at(checkpoint, statistics, run.recipe, corpus, evidence.looks)
-    return replace(evidence, looks=(*evidence.looks, look), history=_history(run))
+    return replace(evidence, looks=(*evidence.looks, look), history=_history(checkpoint, run.recipe))
 
 
-def record(run: Path, evidence: Evidence, report: Report) -> None:
-    """Write what was seen and the verdict into a run; losses stand in its checkpoint already."""
-    content = {"evidence": replace(evidence, history=None).to_dict(), "report": report.to_dict()}
-    write_atomically(run / DOCTOR_FILE, json.dumps(content, ensure_ascii=False).encode())
+class Record:
+    """What was seen and the verdict, as a file in a run; losses stand in its checkpoint already.
+
+    It is written after each look. Looks are most of it, and all but the last are old: each becomes text once.
+    """
+
+    def __init__(self, run: Path) -> None:
+        self._path = run / DOCTOR_FILE
+        self._looks: dict[int, str] = {}
+        self._rest: str | None = None
+
+    def write(self, evidence: Evidence, report: Report) -> None:
+        """Write everything anew; what was written before is as it was, and looks may have been added."""
+        if self._rest is None:
+            self._rest = _text(replace(evidence, looks=(), history=None).to_dict())
+        for look in evidence.looks:
+            if look.step not in self._looks:
+                self._looks[look.step] = _text(plain(look))
+        looks = ", ".join(self._looks[look.step] for look in evidence.looks)
+        seen = self._rest.replace('"looks": []', f'"looks": [{looks}]', 1)
+        write_atomically(self._path, f'{{"evidence": {seen}, "report": {_text(report.to_dict())}}}'.encode())
+
+
+def _text(content: object) -> str:
+    return json.dumps(content, ensure_ascii=False)
 
 
 def recorded(run: Run) -> Evidence | None:
@@ -139,7 +164,8 @@ def recorded(run: Run) -> Evidence | None:
         evidence = Evidence.from_dict(read_json(path)["evidence"])
     except (KeyError, TypeError):
         return None
-    return replace(evidence, history=_history(run))
+    checkpoint = Checkpoint.load(run.path)
+    return replace(evidence, history=None if checkpoint is None else _history(checkpoint, run.recipe))
 
 
 def report_of(run: Run) -> Report | None:
@@ -148,12 +174,8 @@ def report_of(run: Run) -> Report | None:
     return None if evidence is None else for_recipe(judge(evidence), run.recipe)
 
 
-def _history(run: Run) -> History | None:
+def _history(checkpoint: Checkpoint, recipe: Recipe) -> History:
     """Every step's loss, and what there is in moreish's own loop that another loop could do wrong."""
-    checkpoint = Checkpoint.load(run.path)
-    if checkpoint is None:
-        return None
-    recipe = run.recipe
     return History(
         tuple(checkpoint.history.all_losses().tolist()),
         has_scheduler=recipe.schedule != "constant",
