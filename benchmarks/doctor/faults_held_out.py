@@ -36,7 +36,7 @@ HELD_OUT: dict[str, dict[str, tuple[Any, Any, Any] | None]] = {
     "bias before our batch norm": usual("house wide"),
     "batch norm without momentum": usual("densenet"),
     "stale running statistics": {"densenet": (0.6, 1.0, 5.0)},
-    "batch norm of one": {"sets": (1, 2, 3)},
+    "batch norm of one": {"bag": (1, 2, 3)},
     # Modes
     "trained in evaluation mode": usual("postnorm", "house wide"),
     "evaluated in training mode": usual("densenet", "postnorm"),

@@ -75,9 +75,15 @@ class Highway(nn.Module):
         return gate * torch.tanh(self.linear(x)) + (1 - gate) * x
 
 
-def bag(V: int, width: int = 32, dropout: float = 0.0, layers: int = 2) -> nn.Module:
-    """The mean of the words' embeddings, then highway layers; as many yes-or-no answers as there are topics."""
-    body = [nn.Linear(32, width), nn.Tanh(), *(Highway(width) for _ in range(layers)), nn.Dropout(dropout)]
+def bag(V: int, width: int = 32, dropout: float = 0.0, layers: int = 2, norms: int = 0) -> nn.Module:
+    """The mean of the words' embeddings, then highway layers; as many yes-or-no answers as there are topics.
+
+    The first `norms` layers are followed by a hand-made batch norm.
+    """
+    body: list[nn.Module] = []
+    for index, layer in enumerate([nn.Sequential(nn.Linear(32, width), nn.Tanh()), *map(Highway, [width] * layers)]):
+        body += [layer, *([HandNorm(width)] if index < norms else [])]
+    body.append(nn.Dropout(dropout))
     embed = nn.EmbeddingBag(NUM_WORDS, 32, mode="mean")
     return Parts(embed, nn.Sequential(*body), nn.Linear(width, V))
 
@@ -115,17 +121,15 @@ class Largest(nn.Module):
         return x.amax(1)
 
 
-def sets(
-    V: int, width: int = 48, norms: int = 0, dropout: float = 0.0, activation: str = "ReLU", layers: int = 3
-) -> nn.Module:
+def sets(V: int, width: int = 48, dropout: float = 0.0, activation: str = "ReLU") -> nn.Module:
     """Layers for each point, the largest, layers for all: Qi et al. 2017, arXiv:1612.00593, section 4.2.
 
-    The first `norms` layers for all have a hand-made batch norm; the output layer begins small.
+    The output layer begins small.
     """
     kind = getattr(nn, activation)
     body: list[nn.Module] = [nn.Linear(2, width), kind(), nn.Linear(width, 48), kind(), Largest()]
-    for index in range(layers):
-        body += [nn.Linear(48, 48), *([HandNorm(48)] if index < norms else []), kind(), nn.Dropout(dropout)]
+    for _ in range(3):
+        body += [nn.Linear(48, 48), kind(), nn.Dropout(dropout)]
     head = nn.Linear(48, V)
     for layer in body:
         if isinstance(layer, nn.Linear):
