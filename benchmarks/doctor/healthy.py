@@ -58,7 +58,7 @@ HARD: dict[str, Setting] = {
     "long training": healthy("mlp", steps=600),
     "layer norm in our MLP": healthy("house mlp", options=(("norm", "layer"),)),
     "no norm in our MLP": healthy("house mlp", options=(("norm", "none"),)),
-    # Held out
+    # Held out before
     "zero-initialised branches, causal convolutions": healthy("tcn", options=(("zero", True),)),
     "zero-initialised branches, vision transformer": healthy("vit", options=(("zero", True),), steps=410),
     "zero-initialised branches, residual MLP": healthy("resmlp", options=(("zero", True),)),
@@ -93,6 +93,41 @@ HARD: dict[str, Setting] = {
     "long training, residual MLP": healthy("resmlp", steps=600),
     "layer norm in our deep MLP": healthy("house deep", options=(("norm", "layer"),)),
     "no norm in our deep MLP": healthy("house deep", options=(("norm", "none"),)),
+    # Held out
+    "output layer of zeros, translator": healthy("seq2seq", initial=(("scale_head", 0.0),)),
+    "output layer of zeros, U-Net": healthy("unet", initial=(("scale_head", 0.0),), steps=410),
+    "output layer of zeros, our wide MLP": healthy("house wide", initial=(("scale_head", 0.0),)),
+    "sparse ReLU, clouds": healthy("sets", initial=(("rest_at", -0.1),), steps=410),
+    "leaky ReLU, clouds": healthy("sets", options=(("activation", "LeakyReLU"),)),
+    "GELU in our wide MLP": healthy("house wide", options=(("activation", "gelu"),), steps=410),
+    "ReLU in our wide MLP": healthy("house wide", options=(("activation", "relu"),)),
+    "twice the usual rate, translator": healthy("seq2seq", learning_rate=1e-2),
+    "twice the usual rate, topics": healthy("bag", learning_rate=2.4e-2),
+    "a third of the usual rate, U-Net": healthy("unet", learning_rate=2.7e-3, steps=410),
+    "warm restarts, topics": healthy("bag", schedule="restarts"),
+    "warm-up from zero, post-norm transformer": healthy("postnorm", schedule="warmup", schedule_start=0.0, steps=410),
+    "warm-up from zero, clouds": healthy("sets", schedule="warmup", schedule_start=0.0, steps=410),
+    "cosine to zero, DenseNet": healthy("densenet", schedule="cosine"),
+    "batches of four, translator": healthy("seq2seq", batch=4, learning_rate=3e-3, steps=410),
+    "batches of four, clouds": healthy("sets", batch=4, learning_rate=2e-3, steps=410),
+    "batches of eight, DenseNet": healthy("densenet", batch=8, learning_rate=0.015, steps=410),
+    "batches of eight, our wide MLP": healthy("house wide", batch=8, learning_rate=0.05, steps=410),
+    "gradients accumulated over four, U-Net": healthy("unet", accumulate=4),
+    "dropout of 0.5, topics": healthy("bag", options=(("dropout", 0.5),), steps=410),
+    "dropout of 0.3, post-norm transformer": healthy("postnorm", options=(("dropout", 0.3),), steps=410),
+    "dropout of 0.5, DenseNet": healthy("densenet", options=(("dropout", 0.5),), steps=410),
+    "weight decay of 0.1, translator": healthy("seq2seq", weight_decay=0.1, steps=410),
+    "clipping at 1, our wide MLP": healthy("house wide", clip=1.0),
+    "label smoothing, DenseNet": healthy("densenet", loss="smoothed"),
+    "squared errors, marked sums": healthy("irnn", loss="mean", steps=410),
+    "a fifth of the labels wrong, translator": healthy("seq2seq", mislabelled=0.2, steps=410),
+    "a tenth of the labels wrong, topics": healthy("bag", mislabelled=0.1),
+    "half of the labels padded, brackets": healthy("postnorm", ignored=0.5),
+    "one class of clouds in four fifths": healthy("sets", corpus="uneven clouds"),
+    "highway of eight layers": healthy("bag", options=(("layers", 8),)),
+    "post-norm transformer of four layers": healthy("postnorm", options=(("layers", 4),), steps=240),
+    "long training, U-Net": healthy("unet", steps=600),
+    "layer norm in our wide MLP": healthy("house wide", options=(("norm", "layer"),)),
 }
 
 
@@ -102,6 +137,15 @@ class HealthyCase:
 
     kind: str
     setting: Setting
+
+
+def plain(setting: Setting) -> Setting:
+    """The same network on the same data, trained as usual on as many examples."""
+    usual = healthy(setting.architecture, setting.seed)
+    return usual.having(
+        corpus=setting.corpus, mislabelled=setting.mislabelled, ignored=setting.ignored,
+        steps=round(setting.steps * setting.batch / usual.batch),
+    )  # fmt: skip
 
 
 def hard_cases() -> Iterator[HealthyCase]:

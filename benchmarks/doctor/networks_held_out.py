@@ -1,138 +1,201 @@
-"""The networks held out from tuning: of other kinds than those in `networks`, with PyTorch's own first weights."""
+"""The networks held out from tuning: of other kinds than those in `networks` and `networks_former`."""
+
+import math
 
 import torch
-from benchmarks.doctor.corpora_held_out import NUM_TAGGED
-from benchmarks.doctor.networks import HandNorm, Parts, Recurrent, house_network
+import torch.nn.functional as F
+from benchmarks.doctor.corpora_held_out import NUM_WORDS
+from benchmarks.doctor.networks import HandNorm, Parts, house_network
 from benchmarks.doctor.sources import CONTEXT
 from torch import Tensor, nn
 
 from moreish.recipe import Recipe
 
 
-class CausalBlock(nn.Module):
-    """x + conv(gelu(dilated conv(norm(x)))) over places, (B, T, E): Bai et al. 2018, arXiv:1803.01271, section 3.
+def _convolution(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv1d(inputs, outputs, 3, padding=1), nn.GroupNorm(2, outputs), nn.SiLU())
 
-    A place sees itself and two before it, `dilation` apart; or one before and one after, where it is padded wrongly.
+
+class UNet(nn.Module):
+    """Signals (B, 1, T) → features (B, E, T), by way of a quarter of T: Ronneberger et al. 2015, arXiv:1505.04597.
+
+    With group norm and SiLU, as in diffusion models.
     """
 
-    def __init__(self, size: int, dilation: int, is_centred: bool, zero: bool, dropout: float) -> None:
+    def __init__(self, size: int, dropout: float) -> None:
         super().__init__()
-        self.norm, self.dropout = nn.LayerNorm(size), nn.Dropout(dropout)
-        padding = (dilation, dilation) if is_centred else (2 * dilation, 0)
-        self.pad = nn.ZeroPad1d(padding)
-        self.wide, self.out = nn.Conv1d(size, 2 * size, 3, dilation=dilation), nn.Conv1d(2 * size, size, 1)
-        if zero:
-            nn.init.zeros_(self.out.weight)
+        self.down1, self.down2 = _convolution(1, size), _convolution(size, 2 * size)
+        self.middle = _convolution(2 * size, 2 * size)
+        self.up2, self.up1 = _convolution(4 * size, size), _convolution(2 * size, size)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.pad(self.norm(x).transpose(1, 2))
-        return x + self.dropout(self.out(nn.functional.gelu(self.wide(h))).transpose(1, 2))
+        fine = self.down1(x)
+        coarse = self.down2(F.max_pool1d(fine, 2))
+        h = self.dropout(self.middle(F.max_pool1d(coarse, 2)))
+        h = self.up2(torch.cat((F.interpolate(h, scale_factor=2), coarse), 1))
+        return self.up1(torch.cat((F.interpolate(h, scale_factor=2), fine), 1))
 
 
-def tcn(V: int, width: int = 32, ahead: int = 0, zero: bool = False, dropout: float = 0.0) -> nn.Module:
-    """Dilated causal convolutions; the first `ahead` of them are padded on both sides."""
-    blocks = [CausalBlock(width, 2**index, index < ahead, zero, dropout) for index in range(3)]
-    return Parts(nn.Embedding(V, width), nn.Sequential(*blocks, nn.LayerNorm(width)), nn.Linear(width, V))
+def unet(V: int, width: int = 8, dropout: float = 0.0) -> nn.Module:
+    return Parts(None, UNet(width, dropout), nn.Conv1d(width, V, 1))
 
 
-class Elman(nn.Module):
-    """The last state of a plain tanh network, its recurrent weights orthogonal at first."""
+class DenseLayer(nn.Module):
+    """(x, relu(norm(conv(x)))): Huang et al. 2017, arXiv:1608.06993, with the norm behind the convolution."""
+
+    def __init__(self, inputs: int, growth: int, bias: bool) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(inputs, growth, 3, padding=1, bias=bias), nn.BatchNorm2d(growth)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat((x, F.relu(self.norm(self.conv(x)))), 1)
+
+
+def densenet(V: int, width: int = 8, biases: int = 0, dropout: float = 0.0) -> nn.Module:
+    """Three convolutions, each of which reads all before it."""
+    body = nn.Sequential(
+        nn.Conv2d(1, 12, 3, stride=2, padding=1, bias=biases > 0), nn.BatchNorm2d(12), nn.ReLU(),
+        DenseLayer(12, width, biases > 1), DenseLayer(12 + width, width, biases > 2), nn.AvgPool2d(2),
+        nn.Flatten(), nn.Dropout(dropout),
+    )  # fmt: skip
+    return Parts(None, body, nn.Linear(9 * (12 + 2 * width), V))
+
+
+class Highway(nn.Module):
+    """g · tanh(linear(x)) + (1 - g) · x with a learned gate g: Srivastava et al. 2015, arXiv:1505.00387."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.linear, self.gate = nn.Linear(size, size), nn.Linear(size, size)
+        nn.init.constant_(self.gate.bias, -1.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate = torch.sigmoid(self.gate(x))
+        return gate * torch.tanh(self.linear(x)) + (1 - gate) * x
+
+
+def bag(V: int, width: int = 32, dropout: float = 0.0, layers: int = 2, norms: int = 0) -> nn.Module:
+    """The mean of the words' embeddings, then highway layers; as many yes-or-no answers as there are topics.
+
+    The first `norms` layers are followed by a hand-made batch norm.
+    """
+    body: list[nn.Module] = []
+    for index, layer in enumerate([nn.Sequential(nn.Linear(32, width), nn.Tanh()), *map(Highway, [width] * layers)]):
+        body += [layer, *([HandNorm(width)] if index < norms else [])]
+    body.append(nn.Dropout(dropout))
+    embed = nn.EmbeddingBag(NUM_WORDS, 32, mode="mean")
+    return Parts(embed, nn.Sequential(*body), nn.Linear(width, V))
+
+
+class Translator(nn.Module):
+    """Encoder, and decoder with attention (B, T, E): Luong et al. 2015, arXiv:1508.04025, section 3.1, scaled.
+
+    The decoder reads learned places instead of what it said before, so that all places are answered at once.
+    """
 
     def __init__(self, size: int, width: int, dropout: float) -> None:
         super().__init__()
-        self.rnn, self.dropout = nn.RNN(size, width, batch_first=True), nn.Dropout(dropout)
-        nn.init.orthogonal_(self.rnn.weight_hh_l0)
+        self.encoder = nn.GRU(size, width, batch_first=True)
+        self.decoder = nn.GRU(size, width, batch_first=True)
+        self.places = nn.Parameter(torch.randn(CONTEXT, size))
+        self.sources = nn.Parameter(torch.randn(CONTEXT, width))
+        self.q, self.k = nn.Linear(width, width), nn.Linear(width, width)
+        self.join, self.dropout = nn.Linear(2 * width, width), nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        memory, last = self.encoder(x)
+        state, _ = self.decoder(self.places.expand(len(x), -1, -1), last)
+        scores = self.q(state) @ self.k(memory + self.sources).transpose(1, 2) / state.shape[-1] ** 0.5
+        return self.dropout(torch.tanh(self.join(torch.cat((scores.softmax(-1) @ memory, state), -1))))
+
+
+def seq2seq(V: int, width: int = 32, dropout: float = 0.0) -> nn.Module:
+    return Parts(nn.Embedding(V, 24), Translator(24, width, dropout), nn.Linear(width, V))
+
+
+class Largest(nn.Module):
+    """The largest over the points of a set."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.amax(1)
+
+
+def sets(V: int, width: int = 48, dropout: float = 0.0, activation: str = "ReLU") -> nn.Module:
+    """Layers for each point, the largest, layers for all: Qi et al. 2017, arXiv:1612.00593, section 4.2.
+
+    The output layer begins small.
+    """
+    kind = getattr(nn, activation)
+    body: list[nn.Module] = [nn.Linear(2, width), kind(), nn.Linear(width, 48), kind(), Largest()]
+    for _ in range(3):
+        body += [nn.Linear(48, 48), kind(), nn.Dropout(dropout)]
+    head = nn.Linear(48, V)
+    for layer in body:
+        if isinstance(layer, nn.Linear):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    nn.init.normal_(head.weight, std=0.02)
+    return Parts(None, nn.Sequential(*body), head)
+
+
+class Sinusoids(nn.Module):
+    """Tokens plus sinusoidal places: Vaswani et al. 2017, arXiv:1706.03762, section 3.5."""
+
+    def __init__(self, V: int, size: int) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(V, size)
+        rates = torch.exp(-math.log(1e4) * torch.arange(0, size, 2) / size)
+        angles = torch.arange(CONTEXT)[:, None] * rates
+        self.register_buffer("places", torch.stack((angles.sin(), angles.cos()), -1).flatten(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.tokens(x) + self.places[: x.shape[1]]
+
+
+class PostNormBlock(nn.Module):
+    """norm(x + attention(x)), norm(x + mlp(x)), as in the first transformer; a place sees `ahead` places after it."""
+
+    def __init__(self, size: int, ahead: int, dropout: float) -> None:
+        super().__init__()
+        self.self_attn = nn.MultiheadAttention(size, 4, dropout, batch_first=True)
+        self.norm1, self.norm2, self.dropout = nn.LayerNorm(size), nn.LayerNorm(size), nn.Dropout(dropout)
+        self.mlp = nn.Sequential(nn.Linear(size, 4 * size), nn.ReLU(), nn.Linear(4 * size, size))
+        self.ahead = ahead
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).triu(self.ahead + 1)
+        x = self.norm1(x + self.dropout(self.self_attn(x, x, x, attn_mask=hidden)[0]))
+        return self.norm2(x + self.dropout(self.mlp(x)))
+
+
+def postnorm(V: int, width: int = 32, ahead: int = 0, layers: int = 2, dropout: float = 0.1) -> nn.Module:
+    blocks = [PostNormBlock(width, ahead, dropout) for _ in range(layers)]
+    return Parts(Sinusoids(V, width), nn.Sequential(*blocks), nn.Linear(width, V))
+
+
+class Rectified(nn.Module):
+    """The last state of a ReLU network, recurrent by the identity at first: Le et al. 2015, arXiv:1504.00941."""
+
+    def __init__(self, size: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.rnn = nn.RNN(size, width, nonlinearity="relu", batch_first=True)
+        self.dropout = nn.Dropout(dropout)
+        nn.init.eye_(self.rnn.weight_hh_l0)
+        for bias in (self.rnn.bias_ih_l0, self.rnn.bias_hh_l0):
+            nn.init.zeros_(bias)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.dropout(self.rnn(x)[1][-1])
 
 
-def rnn(V: int, width: int = 64, dropout: float = 0.0) -> nn.Module:
-    return Parts(nn.Embedding(V, 16), Elman(16, width, dropout), nn.Linear(width, V))
+def irnn(V: int, width: int = 48, dropout: float = 0.0) -> nn.Module:
+    return Parts(None, Rectified(2, width, dropout), nn.Linear(width, V))
 
 
-def tagger(V: int, width: int = 24, dropout: float = 0.0) -> nn.Module:
-    body = Recurrent(nn.LSTM, 16, width, dropout, bidirectional=True)
-    return Parts(nn.Embedding(NUM_TAGGED, 16), body, nn.Linear(2 * width, V))
-
-
-class Patches(nn.Module):
-    """Pictures (B, 1, 12, 12) → 16 patches with learned places, (B, 16, E)."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.cut = nn.Conv2d(1, size, 3, stride=3)
-        self.places = nn.Parameter(torch.randn(16, size) * 0.5)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.cut(x).flatten(2).transpose(1, 2) + self.places
-
-
-class Pooled(nn.Module):
-    """The mean over places."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.mean(1)
-
-
-def vit(V: int, width: int = 32, layers: int = 2, zero: bool = False, dropout: float = 0.1) -> nn.Module:
-    """Dosovitskiy et al. 2021, arXiv:2010.11929, section 3.1, of PyTorch's encoder layers; pooled."""
-    blocks = [
-        nn.TransformerEncoderLayer(width, 4, 2 * width, dropout, "gelu", batch_first=True, norm_first=True)
-        for _ in range(layers)
-    ]
-    if zero:
-        for block in blocks:
-            nn.init.zeros_(block.self_attn.out_proj.weight)
-            nn.init.zeros_(block.linear2.weight)
-    return Parts(Patches(width), nn.Sequential(*blocks, nn.LayerNorm(width), Pooled()), nn.Linear(width, V))
-
-
-def separable(V: int, width: int = 24, biases: int = 0, dropout: float = 0.0) -> nn.Module:
-    """Depthwise and pointwise convolutions with batch norm: Howard et al. 2017, arXiv:1704.04861, section 3.1."""
-    body = nn.Sequential(
-        nn.Conv2d(1, 12, 3, padding=1, bias=biases > 0), nn.BatchNorm2d(12), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(12, 12, 3, padding=1, groups=12, bias=biases > 1), nn.BatchNorm2d(12), nn.ReLU(),
-        nn.Conv2d(12, width, 1, bias=biases > 2), nn.BatchNorm2d(width), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Dropout(dropout),
-    )  # fmt: skip
-    return Parts(None, body, nn.Linear(9 * width, V))
-
-
-class ResidualLayer(nn.Module):
-    """x + linear(silu(linear(norm(x)))): He et al. 2016, arXiv:1603.05027, with layer norm."""
-
-    def __init__(self, size: int, zero: bool, dropout: float) -> None:
-        super().__init__()
-        self.norm, self.up, self.down = nn.LayerNorm(size), nn.Linear(size, 2 * size), nn.Linear(2 * size, size)
-        self.dropout = nn.Dropout(dropout)
-        if zero:
-            nn.init.zeros_(self.down.weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.dropout(self.down(nn.functional.silu(self.up(self.norm(x)))))
-
-
-def resmlp(V: int, width: int = 48, zero: bool = False, dropout: float = 0.0) -> nn.Module:
-    blocks = [ResidualLayer(width, zero, dropout) for _ in range(3)]
-    return Parts(None, nn.Sequential(nn.Linear(10, width), *blocks, nn.LayerNorm(width)), nn.Linear(width, V))
-
-
-def tabular(
-    V: int, width: int = 64, norms: int = 0, dropout: float = 0.0, activation: str = "ReLU", layers: int = 4
-) -> nn.Module:
-    """Fully connected layers; the first `norms` of them with a hand-made batch norm."""
-    body: list[nn.Module] = []
-    for index in range(layers):
-        linear = nn.Linear(10 if index == 0 else width, width)
-        nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
-        body += [linear, *([HandNorm(width)] if index < norms else []), getattr(nn, activation)(), nn.Dropout(dropout)]
-    return Parts(None, nn.Sequential(*body), nn.Linear(width, V))
-
-
-def house_deep(
-    V: int, width: int = 64, biases: bool = False, bias_scale: float = 0.0, norm: str = "batch"
-) -> nn.Module:
+def house_wide(
+    V: int, width: int = 48, biases: bool = False, bias_scale: float = 0.0, norm: str = "batch",
+    activation: str = "tanh", dropout: float = 0.0,
+) -> nn.Module:  # fmt: skip
     bias = "all" if biases else "auto"
-    return house_network(V, Recipe(context=CONTEXT, embedding=12, hidden=(64, 64, width), activation="tanh", norm=norm,
-                                   bias=bias, bias_scale=bias_scale))  # fmt: skip
+    return house_network(V, Recipe(context=CONTEXT, embedding=24, hidden=(96, width), activation=activation, norm=norm,
+                                   bias=bias, bias_scale=bias_scale, dropout=dropout, init="xavier"))  # fmt: skip

@@ -6,6 +6,7 @@ planted. If the finding is wrong, the wrong thing is changed, and the lost loss 
 
 from collections.abc import Callable
 
+from benchmarks.doctor.architectures import ARCHITECTURES
 from benchmarks.doctor.setting import Setting
 
 Remedy = Callable[[Setting], Setting]
@@ -21,8 +22,10 @@ def _plain_norms(setting: Setting) -> Setting:
 
 
 def _plain_loss(setting: Setting) -> Setting:
-    """Logits from the model, and the mean of their cross-entropy (or squared error)."""
-    return setting.having(loss="mean").dropping("wiring", "activate_output", "scale_output")
+    """Logits from the model, and the loss that belongs to them."""
+    return setting.having(loss=ARCHITECTURES[setting.architecture].loss).dropping(
+        "wiring", "activate_output", "scale_output"
+    )
 
 
 def _finite(setting: Setting) -> Setting:
@@ -68,7 +71,7 @@ REMEDIES: dict[str, Remedy | tuple[Remedy, ...]] = {
     "spikes": _rate(1.0),
     "softmax-twice": _plain_loss,
     "likelihood-of-logits": _plain_loss,
-    "loss-summed": lambda s: s.having(loss="mean"),
+    "loss-summed": lambda s: s.having(loss=ARCHITECTURES[s.architecture].loss),
     "not-finite": _finite,
     "future-leak": lambda s: s.dropping("options", "ahead").dropping("wiring", "peek"),
     "examples-mixed": lambda s: s.dropping("wiring", "mix"),

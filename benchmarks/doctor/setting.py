@@ -112,7 +112,9 @@ class Setting:
 def healthy(architecture: str, seed: int = 0, **changes: Any) -> Setting:
     """The setting in which nothing is wrong with an architecture."""
     spec = architectures.ARCHITECTURES[architecture]
-    base = Setting(architecture, spec.corpus, seed, optimizer=spec.optimizer, learning_rate=spec.learning_rate)
+    base = Setting(
+        architecture, spec.corpus, seed, loss=spec.loss, optimizer=spec.optimizer, learning_rate=spec.learning_rate
+    )
     if spec.layout == "windows":  # one prediction an example instead of eight
         base = base.having(batch=64, num_train=12288)
     if spec.layout in ("sequences", "tags"):  # eight predictions an example instead of one

@@ -9,9 +9,12 @@ from torch import Tensor
 
 CONTEXT = 8
 NUM_VALIDATION = 1024
-Layout = Literal["windows", "sequences", "pictures", "numbers", "table", "tags"]
-"""Text as contexts with one label, or with a label at every place; pictures → class; numbers → number; numbers → class;
-ids with a label at every place that is no symbol of the text."""
+Layout = Literal["windows", "sequences", "tags", "bag", "pictures", "table", "points", "numbers", "series", "signals"]
+"""Text as contexts with one label, or with a label at every place; ids with a label at every place that is not the next
+symbol, or with several yes-or-no answers; pictures, numbers, points → class; numbers, a series → number; a signal →
+another."""
+SQUARED: tuple[Layout, ...] = ("numbers", "series", "signals")
+"""Those whose final loss is a squared error."""
 
 
 @dataclass(frozen=True)

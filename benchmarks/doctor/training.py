@@ -27,7 +27,7 @@ class Outcome:
 
     Attributes:
         loss: on validation as it should be: whole labels, unseen examples, evaluation mode, cross-entropy in
-            nats (of running text at the last position), or mean squared error.
+            nats (of running text at the last position, of answers yes or no their mean), or mean squared error.
         chance: what the best constant guess costs on the same examples.
         evidence: from before and during training; None where the doctor was not asked.
         error: what the doctor said where it refused.
@@ -59,6 +59,11 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "of softmax": lambda out, targets: _mean(out.softmax(-1), targets),
     "likelihood": lambda out, targets: F.nll_loss(*_flat(out, targets)),
     "smoothed": lambda out, targets: F.cross_entropy(*_flat(out, targets), label_smoothing=0.1),
+    "huber": F.huber_loss,
+    "huber, sum": lambda out, targets: F.huber_loss(out, targets, reduction="sum"),
+    "yes or no": F.binary_cross_entropy_with_logits,
+    "yes or no, sum": lambda out, targets: F.binary_cross_entropy_with_logits(out, targets, reduction="sum"),
+    "yes or no, of sigmoid": lambda out, targets: F.binary_cross_entropy_with_logits(out.sigmoid(), targets),
 }
 
 
@@ -226,14 +231,17 @@ def honest_loss(setting: Setting, model: nn.Module, data: Data) -> float:
     """What the trained network is worth, whatever it was told to minimise."""
     model.eval()
     torch.manual_seed(0)
-    x, y = data.honest
+    spec, (x, y) = ARCHITECTURES[setting.architecture], data.honest
     out = model(x)
-    if y.is_floating_point():
+    if spec.is_squared:
         loss = float(F.mse_loss(out, y))
+    elif spec.layout == "bag":
+        is_share = ("activate_output", "sigmoid") in setting.wiring
+        loss = float(F.binary_cross_entropy_with_logits(out.logit(1e-6) if is_share else out, y))
     else:
         if ("activate_output", "softmax") in setting.wiring or ("activate_output", "sigmoid") in setting.wiring:
             out = (out.clamp_min(1e-9)).log()
-        if ARCHITECTURES[setting.architecture].layout == "sequences":  # where no later input can help
+        if spec.layout == "sequences":  # where no later input can help
             out, y = out[:, -1], y[:, -1]
         loss = float(_mean(out, y))
     return loss if loss < WORST else WORST
@@ -241,9 +249,12 @@ def honest_loss(setting: Setting, model: nn.Module, data: Data) -> float:
 
 def _chance(setting: Setting, data: Data) -> float:
     """Entropy of the labels alone, nats, or their variance."""
-    y = data.honest[1][:, -1] if ARCHITECTURES[setting.architecture].layout == "sequences" else data.honest[1].flatten()
-    if y.is_floating_point():
+    spec, y = ARCHITECTURES[setting.architecture], data.honest[1]
+    if spec.is_squared:
         return float(y.var(correction=0))
+    if spec.layout == "bag":
+        return float(F.binary_cross_entropy(y.mean(0).expand_as(y), y))
+    y = y[:, -1] if spec.layout == "sequences" else y.flatten()
     shares = torch.bincount(y).double() / len(y)
     return float(-(shares * shares.clamp_min(1e-300).log()).sum())
 

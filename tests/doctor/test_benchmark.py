@@ -8,9 +8,12 @@ import torch
 from benchmarks.doctor import corpora, store
 from benchmarks.doctor.alterations import INITIAL, WIRING
 from benchmarks.doctor.architectures import ARCHITECTURES, HELD_OUT
-from benchmarks.doctor.corpora_held_out import sums, tags_of_neighbours
+from benchmarks.doctor.corpora_former import sums, tags_of_neighbours
+from benchmarks.doctor.corpora_held_out import brackets, documents, marked_sums, reversals, steps_under_noise
 from benchmarks.doctor.faults import EFFECT_NATS, EFFECT_SHARE, FAULTS, Case, cases, has_effect, is_harmful
-from benchmarks.doctor.healthy import HARD, hard_cases
+from benchmarks.doctor.faults_held_out import HELD_OUT as PLANTED
+from benchmarks.doctor.harm import harm
+from benchmarks.doctor.healthy import HARD, hard_cases, plain
 from benchmarks.doctor.intervals import clopper_pearson
 from benchmarks.doctor.record import record
 from benchmarks.doctor.remedies import remedied
@@ -86,6 +89,7 @@ def test_every_network_answers_its_own_data_and_the_seed_says_all(name: str) -> 
     out = make_model(setting, data)(x)
     if y.is_floating_point():
         assert out.shape == y.shape
+        assert ARCHITECTURES[name].is_squared or set(y.unique().tolist()) == {0.0, 1.0}
     else:
         assert out.shape[:-1] == y.shape
         assert y.min() >= 0
@@ -105,6 +109,62 @@ def test_the_sums_are_right() -> None:
     found = re.findall(r"(?:^|;)(\d+)\+(\d+)=(\d+)(?=;)", text)
     assert len(found) > 5000
     assert all(int(a) + int(b) == int(c) for a, b, c in found)
+
+
+def test_every_bracket_is_closed_by_its_own() -> None:
+    text, open_ = "".join("()[]abcdef{}"[index] for index in brackets().tolist()), []
+    for symbol in text:
+        if symbol in "([{":
+            open_.append(symbol)
+        elif symbol in ")]}":
+            assert open_.pop() + symbol in ("()", "[]", "{}")
+        else:
+            assert open_[-1] == "([{"["abcdef".index(symbol) // 2]
+        assert len(open_) <= 6
+    assert {text.count(bracket) > 2000 for bracket in "([{"} == {True}
+
+
+def test_the_data_held_out_say_what_they_claim() -> None:
+    x, y = marked_sums().draw("series", 4096, "train", 1, 0)
+    is_marked = x[..., 1] > 0
+    assert (is_marked.sum(1) == 2).all()
+    told = (x[..., 0] * is_marked).sum(1) / 2**0.5
+    assert (told - y[:, 0]).std() == pytest.approx(0.1, rel=0.1)
+    x, y = reversals().draw("tags", 4096, "train", 1, 0)
+    table = torch.zeros(12, 12).index_put_((x.flip(1).flatten(), y.flatten()), torch.ones(1), accumulate=True)
+    assert table.max(1).values.sum() / y.numel() == pytest.approx(0.95 + 0.05 / 12, abs=0.01)
+    x, y = steps_under_noise().draw("signals", 4096, "train", 1, 0)
+    assert (x.std(), y.std()) == (pytest.approx(1, rel=0.05), pytest.approx(1, rel=0.05))
+    assert (y[..., 1:] != y[..., :-1]).sum(-1).max() <= 4
+    x, y = documents().draw("bag", 4096, "train", 1, 0)
+    counts = torch.stack([(x // 20 == topic).sum(1) for topic in range(5)], 1)
+    assert counts[y == 1].float().mean() > counts[y == 0].float().mean() + 3
+
+
+def test_faults_are_planted_in_held_out_networks_by_their_names() -> None:
+    faults = {fault.name: fault for fault in FAULTS}
+    for name, networks in PLANTED.items():
+        assert set(networks) == set(faults[name].networks) & set(HELD_OUT)
+        assert set(faults[name].architectures).isdisjoint(HELD_OUT)
+        for network, amounts in networks.items():
+            assert faults[name].networks[network] == (amounts or faults[name].severities)
+    assert all(len(set(amounts)) == 3 for fault in FAULTS for amounts in fault.networks.values())
+
+
+def test_what_a_fault_costs_is_told_in_effects(capsys: pytest.CaptureFixture[str]) -> None:
+    harm(["likelihood of what is no logarithm, densenet"], num_seeds=1)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(", ")[2].split(":")[0] for line in lines] == ["softmax", "sigmoid", "logits"]
+    assert all(float(line.split(": ")[1].split(" ")[0]) > 2 for line in lines)
+
+
+def test_a_plain_twin_sees_as_many_examples_and_the_same_data() -> None:
+    for setting in HARD.values():
+        twin = plain(setting)
+        of_twin, of_setting = (make_data(s.having(num_train=64)).train[1] for s in (twin, setting))
+        torch.testing.assert_close(of_twin, of_setting, rtol=0, atol=0)
+        assert twin.steps * twin.batch == pytest.approx(setting.steps * setting.batch, rel=0.02)
+        assert plain(twin) == twin
 
 
 def test_a_tag_is_told_by_both_neighbours_and_by_neither_alone() -> None:
