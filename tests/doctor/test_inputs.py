@@ -61,9 +61,11 @@ def test_inputs_may_be_nested_and_masks_are_left_alone() -> None:
 
 
 @pytest.mark.parametrize("is_shuffled", [True, False])
-def test_minibatches_are_looked_up_by_all_of_their_inputs(is_shuffled: bool) -> None:
-    """Each user alone recurs with other targets by itself."""
+@pytest.mark.parametrize("noise", [0.0, 0.5])
+def test_minibatches_are_looked_up_by_all_of_their_inputs(is_shuffled: bool, noise: float) -> None:
+    """Each user alone recurs with other targets by itself; with noise, each pair of user and item does."""
     inputs, targets = liked(2048)
+    targets = targets + noise * torch.randn(2048, generator=torch.Generator().manual_seed(2))
     model = TwoTowers()
     optimizer = torch.optim.AdamW(model.parameters(), 1e-2)
     generator = torch.Generator().manual_seed(1)

@@ -240,6 +240,8 @@ class Data:
         num_found: of them, those that stand there.
         num_relabelled: of these, those that have a target in the loop that they have nowhere there.
         relabelled_by_chance: share of training examples that are found so among the others of the training set.
+        num_exchanged: of the relabelled, those whose target stands there beside other inputs.
+        exchanged_by_chance: share of training examples whose target does.
         are_inputs_finite: whether every number of the inputs is.
         are_targets_finite: the same of the targets.
         num_columns: columns of numbers, one row an example, in which the label was looked for.
@@ -262,6 +264,8 @@ class Data:
     num_found: int = 0
     num_relabelled: int = 0
     relabelled_by_chance: float = 0.0
+    num_exchanged: int = 0
+    exchanged_by_chance: float = 0.0
     are_inputs_finite: bool = True
     are_targets_finite: bool = True
     num_columns: int = 0

@@ -103,13 +103,17 @@ def _looked_up(looped: Sequence[Row], training: Sequence[Row]) -> dict[str, Any]
     targets: dict[bytes, Counter[bytes]] = {}
     for inputs, target in training:
         targets.setdefault(inputs, Counter())[target] += 1
+    beside = Counter(target for counts in targets.values() for target in counts)  # how many inputs, each target
     found = [target in targets[inputs] for inputs, target in looped if inputs in targets]
+    others = [target for inputs, target in looped if inputs in targets and target not in targets[inputs]]
     num_alone = sum(count == 1 for counts in targets.values() if counts.total() > 1 for count in counts.values())
     return {
         "num_looked_up": len(looped),
         "num_found": len(found),
-        "num_relabelled": len(found) - sum(found),
+        "num_relabelled": len(others),
         "relabelled_by_chance": num_alone / max(len(training), 1),
+        "num_exchanged": sum(target in beside for target in others),
+        "exchanged_by_chance": sum(beside[target] > 1 for _, target in training) / max(len(training), 1),
     }
 
 
