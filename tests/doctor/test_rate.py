@@ -156,3 +156,9 @@ def test_a_tenth_of_the_rate_that_keeps_winning_names_the_rate(factor: float, is
     """Each gain by itself is what annealing may give."""
     report = watched("mlp", 420, sgd(0.2 * factor), train=net.windows(4096, seed=901))
     assert (report.names == ("rate-too-high",)) == is_named, str(report)
+
+
+def test_what_the_first_step_saturates_did_not_start_saturated() -> None:
+    report = watched("mlp", 60, lambda p: torch.optim.AdamW(p, 3.0), train=net.windows(4096, seed=901))
+    assert "saturated-tanh" not in report.names, str(report)
+    assert "before steps changed much" in {item.name: item.why for item in report.not_examined}["saturated-tanh"]

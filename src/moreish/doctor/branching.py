@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from statistics import median
 
-from moreish.doctor.evidence import Update
+from moreish.doctor.evidence import Look, Update
 
 MAX_BRANCHINGS, BRANCH_STEPS = 3, 16
 FIRST_STEP = 100
@@ -46,6 +46,14 @@ def largest_move(looks: Sequence[tuple[Update, ...]]) -> float | None:
     """Of the looks, the largest median over parameters of a step's length over theirs; None where it was not seen."""
     moves = [[update.moved for update in updates if update.moved == update.moved] for updates in looks]
     return max((median(values) for values in moves if values), default=None)
+
+
+def untouched_look(looks: Sequence[Look], early: int) -> Look | None:
+    """The first look at operations, up to step `early`; None where steps have thrown the parameters about before it."""
+    look = next((look for look in looks if look.sites is not None and look.step <= early), None)
+    if look is None or (look.step > 0 and (largest_move([look.updates or ()]) or 0.0) >= THROWN):
+        return None
+    return look
 
 
 def has_stalled(losses: Sequence[float]) -> bool:

@@ -1,5 +1,6 @@
 """Before the first step: a loss above even chances, units that can never differ, tanh that starts saturated."""
 
+from moreish.doctor.branching import untouched_look
 from moreish.doctor.checks.check import Check, NotApplicable, Verdict
 from moreish.doctor.evidence import Evidence, Look, Loss
 from moreish.doctor.finding import Finding, Measurement, NotExamined, Severity
@@ -118,9 +119,9 @@ def symmetric_units(evidence: Evidence, level: Level) -> Verdict:
 def saturated_tanh(evidence: Evidence, level: Level) -> Verdict:
     """More of tanh lies in its flat tails at the start than any well-scaled layer puts there."""
     found, seen = [], False
-    look = next((look for look in evidence.looks if look.sites is not None and look.step <= EARLY), None)
+    look = untouched_look(evidence.looks, EARLY)
     if look is None or look.sites is None:
-        return NotExamined("saturated-tanh", "activations were not seen before training")
+        return NotExamined("saturated-tanh", "activations were not seen before steps changed much")
     sites = [site for site in look.sites if site.op in ("tanh", "sigmoid") and site.saturated]
     for site in sites:
         seen = True

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+from moreish.doctor.branching import untouched_look
 from moreish.doctor.checks.check import Check, NotApplicable, Verdict
 from moreish.doctor.evidence import Evidence, Site
 from moreish.doctor.finding import Finding, Measurement, NotExamined
@@ -79,9 +80,9 @@ def _dead(
 
 def attention_scale(evidence: Evidence, level: Level) -> Verdict:
     """Untrained attention looks at one position almost alone: its scores are too large."""
-    look = next((look for look in evidence.looks if look.sites is not None and look.step <= EARLY), None)
+    look = untouched_look(evidence.looks, EARLY)
     if look is None or look.sites is None:
-        return NotExamined("attention-scale", "attention was not seen before training")
+        return NotExamined("attention-scale", "attention was not seen before steps changed much")
     sites: list[Site] = [site for site in look.sites if len(site.relative_entropy) >= 3]
     if not sites:
         return NotApplicable("no attention weights in the forward pass")
