@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+import moreish
 from doctor import networks as net
 from doctor.loops import sgd, watched
 from moreish.doctor.significance import clearly_above, mean_above
@@ -156,3 +157,18 @@ def test_a_tenth_of_the_rate_that_keeps_winning_names_the_rate(factor: float, is
     """Each gain by itself is what annealing may give."""
     report = watched("mlp", 420, sgd(0.2 * factor), train=net.windows(4096, seed=901))
     assert (report.names == ("rate-too-high",)) == is_named, str(report)
+    for finding in report.findings:  # the evidence is that of the test that rejected
+        measured = finding.evidence
+        assert measured.null <= (measured.threshold or 0.0) < measured.value, str(report)
+
+
+@pytest.mark.parametrize("rate", [0.003, 0.03, 0.1, 100.0])
+def test_squared_errors_come_apart_alike_before_and_after_steps_at_any_rate(rate: float) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(10, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 1))
+    x = torch.randn(256, 10)
+    y = x[:, :1] * 2 + x[:, 1:2] * x[:, 2:3]
+    optimizer = torch.optim.SGD(model.parameters(), rate, momentum=0.9)
+    report = moreish.diagnose(model, (x, y), F.mse_loss, optimizer)
+    assert "rate-too-high" in report.examined, str(report)
+    assert report.names == (("rate-too-high",) if rate > 1 else ()), str(report)
