@@ -233,6 +233,8 @@ class Data:
         num_chance_overlap: of them, those so common that they would recur in fresh data.
         context_repeats: share of training examples that stand in it more than once.
         spread: nats of an example's input, if its places were independent: sum of the entropies of single places.
+        repeats_by_chance: the most of `context_repeats` that chance may make: were the places independent, or, where
+            places tell about each other, as many as recur in the first half of their places but not in all.
         label_runs: neighbouring minibatches, or examples, with the same label: observed number of pairs.
         label_pairs: pairs of neighbouring labels.
         label_same_chance: chance that two labels drawn at random agree.
@@ -255,6 +257,7 @@ class Data:
     num_chance_overlap: int = 0
     context_repeats: float = 0.0
     spread: float = 0.0
+    repeats_by_chance: float = 1.0
     label_runs: int = 0
     label_pairs: int = 0
     label_same_chance: float = 0.0

@@ -39,7 +39,9 @@ def measure_data(batch: Any, validation: Any = None, looped: Sequence[Row] = ())
     keys = _keys(inputs, targets)
     counts = Counter(keys)
     data["context_repeats"] = sum(count for count in counts.values() if count > 1) / max(len(keys), 1)
-    data["spread"] = _spread(x)
+    data["spread"], collision = _spread(x)
+    by_half = _repeats_of_halves(x) - data["context_repeats"]
+    data["repeats_by_chance"] = min(1.0, max((len(x) - 1) * collision, by_half, 0.0))
     columns = label_columns(inputs, targets)
     data |= {
         "num_columns": columns.num_columns,
@@ -113,15 +115,26 @@ def _looked_up(looped: Sequence[Row], training: Sequence[Row]) -> dict[str, Any]
     }
 
 
-def _spread(x: Tensor) -> float:
-    """Sum of the entropies of the values at each of at most 256 places, nats, from at most 2,048 examples."""
+def _spread(x: Tensor) -> tuple[float, float]:
+    """Of an example whose places were independent: its entropy, nats, and the chance that two agree.
+
+    Sums over at most 256 places, from at most 2,048 examples.
+    """
     rows = x[:: -(-len(x) // 2048)].detach().cpu().reshape(-1, x[0].numel())
     places = torch.unique(torch.linspace(0, rows.shape[1] - 1, min(rows.shape[1], 256)).long())
-    total = 0.0
+    entropy, collision = 0.0, 1.0
     for place in places.tolist():
         shares = torch.unique(rows[:, place], return_counts=True)[1].double() / len(rows)
-        total -= float((shares * shares.log()).sum())
-    return total
+        entropy -= float((shares * shares.log()).sum())
+        collision *= float(shares.square().sum())
+    return entropy, collision
+
+
+def _repeats_of_halves(x: Tensor) -> float:
+    """Share of examples of whose first half of the places there is another."""
+    flat = x[:MAX_EXAMPLES].reshape(min(len(x), MAX_EXAMPLES), -1)
+    counts = Counter(_bytes_of(flat[:, : flat.shape[1] // 2]))
+    return sum(count for count in counts.values() if count > 1) / max(len(flat), 1)
 
 
 def _offsets(x: Tensor, labels: Tensor) -> dict[str, float]:
