@@ -238,6 +238,8 @@ class Data:
         label_runs: neighbouring minibatches, or examples, with the same label: observed number of pairs.
         label_pairs: pairs of neighbouring labels.
         label_same_chance: chance that two labels drawn at random agree.
+        label_values: the labels that there are, the last of an example that has several; () where they are numbers.
+        label_shares: how often each is that of an example.
         num_looked_up: examples of the loop's minibatches whose inputs were looked up in the training set.
         num_found: of them, those that stand there.
         num_relabelled: of these, those that have a target in the loop that they have nowhere there.
@@ -261,6 +263,8 @@ class Data:
     label_runs: int = 0
     label_pairs: int = 0
     label_same_chance: float = 0.0
+    label_values: tuple[float, ...] = ()
+    label_shares: tuple[float, ...] = ()
     num_looked_up: int = 0
     num_found: int = 0
     num_relabelled: int = 0

@@ -14,6 +14,7 @@ from moreish.doctor.subject import first_tensor, tensors
 
 MAX_EXAMPLES = 200_000
 _MAX_BYTES = 1 << 20  # of the inputs of one minibatch that are looked up
+_MAX_LABELS = 4096
 _OFFSETS = range(-3, 7)
 
 
@@ -36,6 +37,7 @@ def measure_data(batch: Any, validation: Any = None, looped: Sequence[Row] = ())
         "label_pairs": pairs,
         "label_same_chance": chance,
     }
+    data["label_values"], data["label_shares"] = _label_shares(targets, len(x))
     keys = _keys(inputs, targets)
     counts = Counter(keys)
     data["context_repeats"] = sum(count for count in counts.values() if count > 1) / max(len(keys), 1)
@@ -189,3 +191,13 @@ def labels_of(targets: Any, num_examples: int, most: int = 64) -> tuple[float, .
     if targets.is_floating_point() and rows.shape[1] > 1:
         return ()
     return tuple(map(float, rows[:: -(-num_examples // most), -1].tolist()))
+
+
+def _label_shares(targets: Any, n: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Which labels there are, as `labels_of` sees them, and how often; nothing where they are numbers."""
+    if not labels_of(targets, n, 1):
+        return (), ()
+    values, counts = torch.unique(targets.detach().reshape(n, -1)[:, -1], return_counts=True)
+    if len(values) > min(n / 2, _MAX_LABELS):
+        return (), ()
+    return tuple(values.double().tolist()), tuple((counts.double() / n).tolist())
