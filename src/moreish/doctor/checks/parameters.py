@@ -127,7 +127,8 @@ def not_in_optimizer(evidence: Evidence, level: Level) -> Verdict:
             return [_not_held(None, look.step, len(missing))]
         if held:
             return [*found, *(_not_held(name, look.step, 1) for name in missing)]
-    return found or NotExamined("not-in-optimizer", "it needs the optimizer")
+    why = evidence.missing.get("updates", "") if evidence.history else ""
+    return found or NotExamined("not-in-optimizer", why or "it needs the optimizer")
 
 
 def _unregistered(evidence: Evidence) -> list[Finding]:
