@@ -8,6 +8,8 @@ from torch import Tensor
 
 from doctor import networks as net
 from doctor.loops import watched
+from moreish.corpus.datasets import bundled_names
+from moreish.doctor import Evidence, judge
 from moreish.doctor.probes.data import measure_data, rows_of
 
 DRAWN = {"mlp": net.windows, "cnn": net.images, "lstm": net.sequences}
@@ -73,3 +75,30 @@ def test_fewer_or_as_many_examples_as_validation_has_are_left_in_peace(num_train
     train = net.windows(num_train, seed=901)
     report = watched("mlp", 60, batches=from_train(train), train=train, validation=net.windows(1024, seed=902))
     assert "labels-mismatched" not in report.names
+
+
+def copied(x: Tensor, share: float) -> tuple[Tensor, Tensor]:
+    """Of the examples a share in copies of others; labels follow from the inputs."""
+    n = len(x)
+    kept = round(n * (1 - share))
+    chosen = torch.randint(kept, (n - kept,), generator=torch.Generator().manual_seed(2))
+    rows = torch.cat([torch.arange(kept), chosen])
+    return x[rows], x.sum(1)[rows] % 7
+
+
+@pytest.mark.parametrize(("num_symbols", "num_places"), [(16, 14), (4, 10), (2, 20)])
+@pytest.mark.parametrize("share", [0.0, 0.6, 0.8])
+def test_copies_are_named_where_chance_repeats_fewer(num_symbols: int, num_places: int, share: float) -> None:
+    x = torch.randint(num_symbols, (2400, num_places), generator=torch.Generator().manual_seed(1))
+    data = measure_data(copied(x, share))
+    assert data.repeats_by_chance < (0.25 if share else 1.01)
+    evidence = Evidence((), data, None, {})
+    assert judge(evidence).names == (("duplicates",) if share else ())
+
+
+@pytest.mark.parametrize("context", [3, 5, 8, 10])
+@pytest.mark.parametrize("num_examples", [500, 5000, 50000])
+def test_contexts_of_names_recur_by_themselves(context: int, num_examples: int) -> None:
+    codes = torch.tensor(list(bundled_names().read_bytes()))
+    evidence = Evidence((), measure_data(net.windows(num_examples, context, of=codes)), None, {})
+    assert judge(evidence).names == ()

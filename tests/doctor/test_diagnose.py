@@ -284,6 +284,9 @@ def test_running_statistics_of_other_data_are_named() -> None:
             model(net.images()[0] * 4 + 3)
     report = moreish.diagnose(model, net.images(), F.cross_entropy)
     assert report.names[0] == "batch-norm-statistics"
+    for finding in report.findings:  # of the mean or of the variance, up or down: what is wrong is larger
+        measured = finding.evidence
+        assert measured.null < (measured.threshold or 0.0) < measured.value, str(report)
     with torch.no_grad():
         for _ in range(40):
             model(net.images()[0])
@@ -414,3 +417,54 @@ def test_a_recurrent_network_of_tanh_that_saturates_is_named(scale: float, is_na
     report = moreish.diagnose(Recurrent(scale), net.windows(256), F.cross_entropy)
     assert ("saturated-tanh" in report.names) == is_named, str(report)
     assert is_named or report.names == ()
+
+
+@pytest.mark.parametrize("factor", [0.2, 5.0])
+def test_running_variances_that_are_off_either_way_read_as_a_factor(factor: float) -> None:
+    model = net.CNN()
+    with torch.no_grad():
+        for _ in range(40):
+            model(net.images()[0])
+        for norm in model.modules():
+            if isinstance(norm, nn.BatchNorm2d):
+                assert norm.running_var is not None
+                norm.running_var *= factor
+    report = moreish.diagnose(model, net.images(), F.cross_entropy)
+    measured = report.findings[0].evidence
+    assert report.names[0] == "batch-norm-statistics"
+    assert "varian" in measured.what, str(report)
+    assert measured.null == 1.0 < (measured.threshold or 0.0) < measured.value, str(report)
+    assert abs(measured.value - 5) < 1, str(report)
+
+
+class Difference(nn.Module):
+    """A score of each of two inputs, and their difference: the last bias cancels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.score = nn.Sequential(nn.Linear(6, 32), nn.Tanh(), nn.Linear(32, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (self.score(x[:, :6]) - self.score(x[:, 6:]))[:, 0]
+
+
+def test_a_bias_that_cancels_is_minor_and_not_called_detached() -> None:
+    torch.manual_seed(0)
+    model, x = Difference(), torch.randn(256, 12)
+    y = (x[:, 0] > x[:, 6]).float()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    before = moreish.diagnose(model, (x, y), F.binary_cross_entropy_with_logits, optimizer)
+    with moreish.Doctor(model, optimizer) as doctor:
+        for _ in range(60):
+            optimizer.zero_grad()
+            loss = F.binary_cross_entropy_with_logits(model(x), y)
+            loss.backward()
+            optimizer.step()
+            doctor.step(loss, x, y)
+    assert before.names == ("no-gradient",)
+    assert doctor.report().names == ("never-moves",)
+    for finding in (*before.findings, *doctor.report().findings):
+        assert finding.layer == "score.2.bias"
+        assert finding.severity == "minor"
+        assert "cancels" in finding.cause
+        assert "detach" not in finding.remedy

@@ -292,3 +292,50 @@ def test_running_statistics_that_never_arrive_are_named_at_the_end(momentum: flo
 
 def test_batch_norm_over_one_picture_at_a_time_is_named() -> None:
     assert watched("cnn", 60, batch=1, each_step=passes(True)).names[:1] == ("batch-norm-of-one",)
+
+
+def of_two(share: float) -> Any:
+    """Eight numbers, and one or zero as a number: ones for so large a share of the examples."""
+
+    def draw(n: int = 256, seed: int = 0) -> tuple[Tensor, Tensor]:
+        x = torch.randn(n, 8, generator=torch.Generator().manual_seed(seed))
+        return x, (x[:, 0] > x[:, 0].quantile(1 - share)).float()
+
+    return draw
+
+
+OF_TWO: Any = (
+    lambda: nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 1), nn.Flatten(0)),
+    None,
+    F.binary_cross_entropy_with_logits,
+)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.04])
+@pytest.mark.parametrize("num_minibatches", [20, 120, 1000])
+@pytest.mark.parametrize("is_sorted", [True, False])
+def test_labels_of_train_tell_what_minibatches_in_order_lack(
+    share: float, num_minibatches: int, is_sorted: bool
+) -> None:
+    x, y = of_two(share)(32 * num_minibatches)
+    order = y.argsort(stable=True) if is_sorted else torch.arange(len(y))
+
+    def batches(n: int, step: int) -> tuple[Tensor, Tensor]:
+        rows = order[torch.arange(step * n, (step + 1) * n) % len(order)]
+        return x[rows], y[rows]
+
+    report = watched(OF_TWO, 300, batches=batches, train=(x, y))
+    assert ("not-shuffled" in report.names) == is_sorted, str(report)
+
+
+def test_minibatches_that_balance_rare_labels_are_left_in_peace() -> None:
+    x, y = of_two(0.04)(4096)
+    ones, zeros = y.nonzero()[:, 0], (1 - y).nonzero()[:, 0]
+
+    def batches(n: int, step: int) -> tuple[Tensor, Tensor]:
+        generator = torch.Generator().manual_seed(step)
+        kinds = [kind[torch.randint(len(kind), (n // 2,), generator=generator)] for kind in (ones, zeros)]
+        rows = torch.cat(kinds)
+        return x[rows], y[rows]
+
+    assert "not-shuffled" not in watched(OF_TWO, 300, batches=batches, train=(x, y)).names

@@ -9,8 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+import moreish
 from doctor import networks as net
 from doctor.loops import sgd, watched
+from moreish.doctor import Evidence, judge
+from moreish.doctor.evidence import Branch, Look, Rates, Update
 from moreish.doctor.significance import clearly_above, mean_above
 
 CENTRES = torch.randn(6, 12, generator=torch.Generator().manual_seed(7))
@@ -162,3 +165,38 @@ def test_what_the_first_step_saturates_did_not_start_saturated() -> None:
     report = watched("mlp", 60, lambda p: torch.optim.AdamW(p, 3.0), train=net.windows(4096, seed=901))
     assert "saturated-tanh" not in report.names, str(report)
     assert "before steps changed much" in {item.name: item.why for item in report.not_examined}["saturated-tanh"]
+
+    for finding in report.findings:  # the evidence is that of the test that rejected
+        measured = finding.evidence
+        assert measured.null <= (measured.threshold or 0.0) < measured.value, str(report)
+
+
+@pytest.mark.parametrize("rate", [0.003, 0.03, 0.1, 100.0])
+def test_squared_errors_come_apart_alike_before_and_after_steps_at_any_rate(rate: float) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(10, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 1))
+    x = torch.randn(256, 10)
+    y = x[:, :1] * 2 + x[:, 1:2] * x[:, 2:3]
+    optimizer = torch.optim.SGD(model.parameters(), rate, momentum=0.9)
+    report = moreish.diagnose(model, (x, y), F.mse_loss, optimizer)
+    assert "rate-too-high" in report.examined, str(report)
+    assert report.names == (("rate-too-high",) if rate > 1 else ()), str(report)
+
+
+@pytest.mark.parametrize(
+    ("gains", "is_named"),
+    [((0.008, 0.008), False), ((0.008, 0.02), True), ((0.055, 0.055), True), ((0.003, 0.005), False)],
+)
+def test_decay_that_costs_a_percent_is_named_only_where_that_grows(gains: tuple[float, ...], is_named: bool) -> None:
+    noise = 0.01 * torch.randn(512, generator=torch.Generator().manual_seed(0)).double()
+    pulled = (Update("weight", 0.001, True, 1.0, decay=3.0),)
+
+    def look(step: int, gain: float) -> Look:
+        before, after = (0.6 + noise).tolist(), (0.6 + noise.flip(0)).tolist()
+        free = [loss - gain + d for loss, d in zip(after, (0.2 * noise).tolist(), strict=True)]
+        branches = [Branch(1.0, tuple(before), tuple(losses), True, decay)
+                    for losses, decay in ((after, 1.0), (free, 0.0))]  # fmt: skip
+        return Look(step, updates=pulled, rates=Rates(0.01, 16, tuple(branches)))
+
+    evidence = Evidence(tuple(look(100 * 2**n, gain) for n, gain in enumerate(gains)), None, None, {})
+    assert ("weight-decay" in judge(evidence).names) == is_named

@@ -314,3 +314,30 @@ def test_what_follows_the_step_is_no_part_of_its_forward_pass() -> None:
             doctor.step(loss, inputs, targets)
     sites = doctor.evidence().looks[0].sites or ()
     assert [site.num_calls for site in sites] == [1, 1, 1]
+
+
+def unseen(steps: int, loss_fn: Any, is_stepped: bool = True) -> dict[str, str]:
+    """Of a watched regression, why what was not examined was not."""
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(5, 16), nn.ReLU(), nn.Linear(16, 1)), torch.randn(256, 5)
+    y = x.sum(1, keepdim=True)
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    with moreish.Doctor(model, optimizer, loss_fn, train=(x, y), validation=(x[:64], y[:64])) as doctor:
+        for _ in range(steps):
+            optimizer.zero_grad()
+            loss = loss_fn(model(x[:32]), y[:32])
+            loss.backward()
+            if is_stepped:
+                optimizer.step()
+            doctor.step(loss, x[:32], y[:32])
+    return {item.name: item.why for item in doctor.report().not_examined}
+
+
+def test_reasons_for_what_was_not_examined_are_true() -> None:
+    assert "use moreish.diagnose" in unseen(60, F.mse_loss)["initial-loss"]
+    of_both = unseen(60, lambda outputs, targets: 1 - torch.corrcoef(torch.cat((outputs, targets), 1).T)[0, 1])
+    assert of_both["overfitting"] == "the loss cannot be taken apart by example"
+    assert "not recognised" in of_both["underfitting"]
+    idle = unseen(120, F.mse_loss, is_stepped=False)
+    assert "never stepped" in idle["not-in-optimizer"]
+    assert not any("first look" in why for why in idle.values())

@@ -17,8 +17,8 @@ USUAL = 1e-3
 low."""
 TINY = 3e-4
 """The same where steps creep."""
-LOWER, HIGHER = (0.1,), (30.0, 1e3, 1e4)
-"""Factors of the rate that are tried."""
+LOWER, LOWEST, HIGHER = (0.1,), (1e-2, 1e-4), (30.0, 1e3, 1e4)
+"""Factors of the rate that are tried; the lowest where all others diverge."""
 _STALL = 0.02  # relative fall of the loss below which it may be worth asking why
 
 

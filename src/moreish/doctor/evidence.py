@@ -233,9 +233,13 @@ class Data:
         num_chance_overlap: of them, those so common that they would recur in fresh data.
         context_repeats: share of training examples that stand in it more than once.
         spread: nats of an example's input, if its places were independent: sum of the entropies of single places.
+        repeats_by_chance: the most of `context_repeats` that chance may make: were the places independent, or, where
+            places tell about each other, as many as recur in the first half of their places but not in all.
         label_runs: neighbouring minibatches, or examples, with the same label: observed number of pairs.
         label_pairs: pairs of neighbouring labels.
         label_same_chance: chance that two labels drawn at random agree.
+        label_values: the labels that there are, the last of an example that has several; () where they are numbers.
+        label_shares: how often each is that of an example.
         num_looked_up: examples of the loop's minibatches whose inputs were looked up in the training set.
         num_found: of them, those that stand there.
         num_relabelled: of these, those that have a target in the loop that they have nowhere there.
@@ -257,9 +261,12 @@ class Data:
     num_chance_overlap: int = 0
     context_repeats: float = 0.0
     spread: float = 0.0
+    repeats_by_chance: float = 1.0
     label_runs: int = 0
     label_pairs: int = 0
     label_same_chance: float = 0.0
+    label_values: tuple[float, ...] = ()
+    label_shares: tuple[float, ...] = ()
     num_looked_up: int = 0
     num_found: int = 0
     num_relabelled: int = 0

@@ -70,6 +70,11 @@ class Given:
         return self._pairs["train"] is not None
 
     @property
+    def has_both(self) -> bool:
+        """Whether `loss_fn`, training examples and held-out ones were given."""
+        return len(self._whole) == 2
+
+    @property
     def can_branch(self) -> bool:
         """Whether steps can be tried out: with training examples and `loss_fn`."""
         return "train" in self._whole

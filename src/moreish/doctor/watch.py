@@ -222,10 +222,16 @@ class Doctor:
             "wiring": "it needs loss_fn and train, and a look",
             "sites": f"the first look is at step {self._next}",
         }
+        if is_seen and self._number > 1 and self._passes.num_steps == 0:
+            missing["sites"] = "the optimiser never stepped, and looks are at its steps"
         missing["norms"] = missing["updates"] = missing["in_training_mode"] = missing["sites"]
         if self._looks.is_compiled:
             missing["sites"] = missing["norms"] = "the model is compiled, its operations are hidden: use diagnose"
-        missing["train_losses"] = missing["validation_losses"] = "it needs loss_fn, train and validation, and a look"
+        missing["train_losses"] = missing["validation_losses"] = (
+            "the loss cannot be taken apart by example"
+            if self._looks.taken and self._given.has_both
+            else "it needs loss_fn, train and validation, and a look"
+        )
         reference, validation_reference = self._given.reference, self._given.validation_reference
         if isinstance(reference, str):
             missing["reference"] = reference

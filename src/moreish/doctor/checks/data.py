@@ -12,6 +12,8 @@ COMPANY = 1.25
 """How many times the share that recurs within training may recur in validation by itself."""
 SPREAD = 40.0
 """Nats of an input from which two of a million examples would not agree by chance."""
+FAR = 4.0
+"""Of shorter ones, how many times as many must recur as chance may make at the most."""
 MIN_FOUND = 16
 """Examples of the loop that have to be found again in the training set."""
 RELABELLED = 0.05
@@ -53,20 +55,23 @@ def duplicates(evidence: Evidence, level: Level) -> Verdict:
     """More training examples stand in the training set twice than so long inputs can by chance."""
     data = evidence.data
     assert data is not None
-    if data.spread < SPREAD:
-        return NotApplicable(f"inputs of {data.spread:.0f} nats are so short that they recur by themselves")
+    chance = 0.0 if data.spread >= SPREAD else data.repeats_by_chance
+    null = OVERLAP + FAR * chance
+    if null >= 1:
+        return NotApplicable(f"inputs of {data.spread:.0f} nats are so short that up to {chance:.0%} of "
+                             f"{data.num_examples:,} may recur by themselves")  # fmt: skip
     allowed, count = level.each(), round(data.context_repeats * data.num_examples)
-    p = count_above(count, data.num_examples, OVERLAP)
+    p = count_above(count, data.num_examples, null)
     if p >= allowed:
         return []
     return [
         Finding(
             "duplicates", "minor", None, 0,
-            Measurement("share of training examples that stand in it more than once", data.context_repeats, 0.0,
-                        OVERLAP, p, allowed, data.num_examples),
+            Measurement("share of training examples that stand in it more than once", data.context_repeats, chance,
+                        null, p, allowed, data.num_examples),
             f"{data.context_repeats:.0%} of the training examples, inputs and labels, stand in the training set more "
-            "than once, though their inputs are so long that chance does not repeat them: they count double, and a "
-            "random split puts copies into validation.",
+            f"than once, where chance repeats {chance:.0%} of inputs as long as these at most: they count double, and "
+            "a random split puts copies into validation.",
             "Remove duplicates before splitting.",
             "Kapoor & Narayanan 2023, Patterns 4(9), Leakage and the reproducibility crisis, L1.4",
         )

@@ -10,10 +10,14 @@ from moreish.doctor.significance import Level, clearly_above, mean_above
 
 GAIN = 0.03
 """Loss that a branch without decay gains, relative to its level before."""
+GROWTH = 1.5
+"""How many times the gain of an earlier look it must be to grow."""
 NUM_TESTS = 4
 """Made at one look: two of a branch, one of a training that rests, one of a loss that hardly fell."""
 STRONG = 1.0
-"""Pull that outweighs the gradient: then a third of that gain will do, if it is one beyond doubt."""
+"""Pull that outweighs the gradient: then a third of that gain will do, if it is one beyond doubt and grows."""
+NATS, SQUARED = 0.05, 0.10
+"""Gain that costs something though it does not grow: nats, or of a squared error this share of its level."""
 GONE, CRUSHED = 0.01, 10.0
 """Share of its first length from which a parameter is gone, and pull over gradient that has crushed it."""
 FELL = 0.5
@@ -26,17 +30,20 @@ def weight_decay(evidence: Evidence, level: Level) -> Verdict:
     """Decay pulls hard, and without it the loss falls further, or the network is stuck while its parameters shrink."""
     if all(_pull(look) < PULL for look in evidence.looks):
         return []
-    found = []
+    found, gained = [], 0.0
+    formulas = [look.loss.formula for look in evidence.looks if look.loss is not None]
     for number, look, rates in branched(evidence):
         own, free = branch_at(rates, 1.0), next((branch for branch in rates.branches if branch.decay == 0.0), None)
         if own is None or free is None or not own.is_finite or not free.is_finite:
             continue
-        least, gain = GAIN * level_of(evidence, mean(own.before)), differences(own.after, free.after)
+        scale, gain = level_of(evidence, mean(own.before)), differences(own.after, free.after)
+        least, much = GAIN * scale, SQUARED * scale if "squared error" in formulas else NATS
+        grows, gained = gained > 0 and mean(gain) > GROWTH * gained, max(gained, mean(gain))
         allowed = level.each(NUM_TESTS, number)
         p = mean_above(gain, least)
         if _pull(look) >= STRONG and mean(gain) >= least / 3:
             p = min(p, clearly_above(gain, 0.0))
-        if p < allowed:
+        if p < allowed and (mean(gain) >= much or grows):
             measured = Measurement(
                 f"loss after {rates.num_steps} steps with weight decay", mean(own.after), mean(free.after),
                 mean(free.after) + least, p, allowed, len(gain), {"pull over gradient": _pull(look)},

@@ -34,6 +34,8 @@ def initial_loss(evidence: Evidence, level: Level) -> Verdict:
     if not early:
         return NotExamined("initial-loss", "no loss was seen before training")
     for look, loss in early:
+        if look.step > 0 and not loss.per_example:
+            return NotExamined("initial-loss", "the loss of the untrained network was not seen: use moreish.diagnose")
         if not loss.num_classes:
             return _initial_error(look, loss, level)
         if len(loss.per_example) < 3 or loss.formula in ("unknown", "likelihood of logits"):
@@ -68,8 +70,12 @@ def _initial_error(look: Look, loss: Loss, level: Level) -> Verdict:
     """Squared errors: above 25 times those of predicting zero, and of predicting the mean, example by example."""
     if not loss.of_zero:
         return NotApplicable("the targets are neither classes nor numbers of the outputs' shape")
-    if loss.formula != "squared error" or len(loss.per_example) < 3:
-        return NotExamined("initial-loss", "the loss is no squared error, or could not be taken apart by example")
+    if loss.formula != "squared error":
+        what = "was not recognised" if loss.formula == "unknown" else f"is {loss.formula}"
+        return NotExamined("initial-loss", f"the loss {what}; of cross entropy of classes and of squared errors it is "
+                           "known where they begin")  # fmt: skip
+    if len(loss.per_example) < 3:
+        return NotExamined("initial-loss", "the loss could not be taken apart by example, or under 3 examples")
     p = max(
         mean_above([own - SQUARED_EXCESS * other for own, other in zip(loss.per_example, constant, strict=True)], 0.0)
         for constant in (loss.of_zero, loss.of_mean)

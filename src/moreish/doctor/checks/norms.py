@@ -81,12 +81,17 @@ def running_statistics(evidence: Evidence, level: Level) -> Verdict:
     end = max((look.step for look, _ in norms), default=0) if evidence.history and evidence.history.is_over else 0
     large = [(look, norm) for look, norm in norms if norm.rows >= MIN_ROWS]
     warm = [(look, norm) for look, norm in large if _is_warm(norm, look.step) or 0 < look.step == end]
+    if not any(norm.tracks for _, norm in _norms(evidence)):
+        return NotApplicable(
+            "no batch norm keeps running statistics (track_running_stats=False): each batch is normalised by its own, "
+            "in evaluation too"
+        )
     if not warm:
         return NotExamined("batch-norm-statistics", "running statistics were not yet updated often enough to be judged")
     found = []
     num_places = len({norm.name for _, norm in warm})
     looks = sorted({look.step for look, _ in large})
-    values = {(norm.name, look.step): _p_value(norm, look.step) for look, norm in large}
+    values = {(norm.name, look.step): min(_tests(norm, look.step)) for look, norm in large}
     for look, norm in warm:
         number = looks.index(look.step)
         allowed = level.each(4 * num_places, number + 1)
@@ -94,13 +99,9 @@ def running_statistics(evidence: Evidence, level: Level) -> Verdict:
         if look.step > 0:  # statistics may lag behind a network that moves; for long only where something is wrong
             p = max(p, values.get((norm.name, looks[number - 1]), 1.0) if number > 0 else 1.0)
         if p < allowed:
-            distance = median(norm.mean_distance)
             found.append(
                 Finding(
-                    "batch-norm-statistics", "major", norm.name, look.step,
-                    Measurement("distance of the running mean from the batch's (standard deviations)", distance,
-                                1 / norm.rows**0.5, _bound(norm, look.step), p, allowed, norm.rows,
-                                {"running over batch variance": median(norm.spread_ratio)}),
+                    "batch-norm-statistics", "major", norm.name, look.step, _measured(norm, look.step, p, allowed),
                     "The running statistics are not those of the data: the network that is evaluated is another one "
                     "than the network that is trained.",
                     "Check the momentum; do not evaluate on data of another kind in training mode; or recalibrate: "
@@ -116,20 +117,43 @@ def _bound(norm: BatchNorm, step: int) -> float:
     return (DISTANCE if step == 0 else DISTANCE / 2) + 1 / norm.rows**0.5
 
 
-def _p_value(norm: BatchNorm, step: int) -> float:
-    """Against "neither mean nor variance is off by as much as matters"; channels are the sample.
+def _tests(norm: BatchNorm, step: int) -> tuple[float, float]:
+    """p-values against "the mean is not off by as much as matters" and "nor is the variance"; channels are the sample.
 
     Where these are few, the values of a channel are: neighbours in a picture are alike, so that sixteen count as one.
     While it trains, two looks in a row have to agree, so that less will do.
     """
-    logs = [math.log(max(ratio, 1e-12)) for ratio in norm.spread_ratio]
-    spread = math.log(SPREAD) if step == 0 else math.log(SPREAD) / 2
-    return min(
-        mean_above(norm.mean_distance, _bound(norm, step)),
-        student_tail((median(norm.mean_distance) - _bound(norm, step)) * norm.rows**0.5 / 4, norm.rows / 16),
-        mean_above(logs, spread),
-        mean_above([-log for log in logs], spread),
+    logs, spread = _logs(norm), math.log(_factor(step))
+    t = (median(norm.mean_distance) - _bound(norm, step)) * norm.rows**0.5 / 4
+    return (
+        min(mean_above(norm.mean_distance, _bound(norm, step)), student_tail(t, norm.rows / 16)),
+        min(mean_above(logs, spread), mean_above([-log for log in logs], spread)),
     )
+
+
+def _measured(norm: BatchNorm, step: int, p: float, allowed: float) -> Measurement:
+    """What the test that rejected has tested: the mean, or the variance."""
+    of_mean, of_spread = _tests(norm, step)
+    if of_mean <= of_spread:
+        return Measurement(
+            "distance of the running mean from the batch's (standard deviations)", median(norm.mean_distance),
+            1 / norm.rows**0.5, _bound(norm, step), p, allowed, norm.rows,
+            {"running over batch variance": median(norm.spread_ratio)},
+        )  # fmt: skip
+    ratio = math.exp(sum(_logs(norm)) / len(norm.spread_ratio))
+    what = "running variance over the batch's" if ratio > 1 else "variance of the batch over the running one"
+    return Measurement(
+        f"{what} (geometric mean over channels)", max(ratio, 1 / ratio), 1.0, _factor(step), p, allowed, norm.rows,
+        {"running over batch variance": ratio, "distance of the means": median(norm.mean_distance)},
+    )  # fmt: skip
+
+
+def _logs(norm: BatchNorm) -> list[float]:
+    return [math.log(max(ratio, 1e-12)) for ratio in norm.spread_ratio]
+
+
+def _factor(step: int) -> float:
+    return SPREAD if step == 0 else SPREAD**0.5
 
 
 def _is_warm(norm: BatchNorm, step: int) -> bool:

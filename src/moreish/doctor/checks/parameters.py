@@ -2,7 +2,7 @@
 
 from moreish.doctor.checks.check import Check, NotApplicable, Verdict
 from moreish.doctor.evidence import Evidence, Parameter
-from moreish.doctor.finding import Finding, Measurement, NotExamined
+from moreish.doctor.finding import Finding, Measurement, NotExamined, Severity
 from moreish.doctor.significance import Level
 
 _MAX_SHAPES = 8
@@ -80,25 +80,38 @@ def no_gradient(evidence: Evidence, level: Level) -> Verdict:
             return [_gradient_finding("no-gradient", None, look.step, len(look.parameters), "critical")]
         without = [p for p in trained if not p.got_gradient and p.feeds_norm is None]
         for p in without:
-            severity = "critical" if len(without) == len(trained) else "major"
+            is_harmless = (
+                p.is_used
+                and p.name.endswith("bias")
+                and any(other.layer == p.layer and other.got_gradient for other in trained)
+            )
+            severity = "critical" if len(without) == len(trained) else "minor" if is_harmless else "major"
             found.append(_gradient_finding("no-gradient", p, look.step, 1, severity))
     return found
 
 
-def _gradient_finding(name: str, p: Parameter | None, step: int, count: int, severity: str) -> Finding:
+def _gradient_finding(name: str, p: Parameter | None, step: int, count: int, severity: Severity) -> Finding:
+    remedy = (
+        "Use it in forward, or remove it; take out detach(), .data, .item() and torch.no_grad() on its way to the loss."
+    )
     if p is None:
         cause = "No parameter requires a gradient: nothing can be learned."
     elif p.is_used:
-        cause = "It is part of the computation, but its gradient is exactly zero in every trial step."
+        cause = (
+            "The loss is computed with it, but its gradient is exactly zero in every trial step: it is multiplied by "
+            "zeros, stands before units that are dead or flat, or cancels."
+        )
+        remedy = "Look at what it is multiplied by on its way to the loss: zeros, dead units, a mask, a rounding."
+        if severity == "minor":
+            cause += " A bias that cancels, as in a difference or before a softmax, is harmless."
+            remedy += " Where it cancels, leave it out (bias=False)."
     else:
         cause = (
             "The loss does not depend on it: it is not used in forward, or cut off by detach(), no_grad() or argmax."
         )
     return Finding(
-        name, "critical" if severity == "critical" else "major", p.name if p else None, step,
-        Measurement("parameters without a gradient in the trial steps", count, 0), cause,
-        "Use it in forward, or remove it; take out detach(), .data, .item() and torch.no_grad() on its way to the "
-        "loss.",
+        name, severity, p.name if p else None, step,
+        Measurement("parameters without a gradient in the trial steps", count, 0), cause, remedy,
         "Humbatova et al. 2020, ICSE, Taxonomy of Real Faults in Deep Learning Systems",
     )  # fmt: skip
 
@@ -114,7 +127,8 @@ def not_in_optimizer(evidence: Evidence, level: Level) -> Verdict:
             return [_not_held(None, look.step, len(missing))]
         if held:
             return [*found, *(_not_held(name, look.step, 1) for name in missing)]
-    return found or NotExamined("not-in-optimizer", "it needs the optimizer")
+    why = evidence.missing.get("updates", "") if evidence.history else ""
+    return found or NotExamined("not-in-optimizer", why or "it needs the optimizer")
 
 
 def _unregistered(evidence: Evidence) -> list[Finding]:

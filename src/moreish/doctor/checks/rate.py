@@ -110,8 +110,8 @@ def _too_high(evidence: Evidence, level: Level) -> list[Finding] | NotExamined:
     if not found and not branched(evidence):
         return NotExamined("rate-too-high", evidence.missing.get("rates", "no branch was made"))
     for number, look, rates in branched(evidence):
-        own, lower = branch_at(rates, 1.0), branch_at(rates, 0.1)
-        if own is None or lower is None or not lower.is_finite:
+        own, lower = branch_at(rates, 1.0), _highest_stable(rates)
+        if own is None or lower is None:
             continue
         before = mean(own.before)
         scale = level_of(evidence, before)
@@ -120,33 +120,42 @@ def _too_high(evidence: Evidence, level: Level) -> list[Finding] | NotExamined:
         # Against the lower rate too: a loss that rises at any rate is not the rate's fault. A training that has jumped
         # about for long does not rise any more; then what the lower rate gains has to be larger.
         gain = [] if not own.is_finite else _capped(differences(own.after, lower.after), CAP * scale)
-        rises = max(mean_above(harm, RISE * scale), mean_above(gain, RISE * scale))
-        jumps = 1.0
+        rises = max(mean_above(harm, RISE * scale), mean_above(gain, RISE * scale)) if own.is_finite else 0.0
+        after = mean(own.after) if own.is_finite else float("inf")
+        what = f"loss after {rates.num_steps} steps at this rate"
+        tests = [(rises, what, after, before, before + RISE * scale)]
         if look.step > EARLY:
-            gains.append((gain, max(scale, _first(evidence) / 2)))
-            jumps = min(
-                mean_above(gain, JUMP * scale),
-                _thrown(evidence, look, gain, scale),
-                _wins(evidence, gain, scale),
-                _keeps_winning(gains),
-            )
-        p = 0.0 if not own.is_finite else min(rises, jumps)
+            reached, half = mean(lower.after), max(scale, _first(evidence) / 2)
+            gains.append((gain, half))
+            tests += [
+                (mean_above(gain, JUMP * scale), what, after, reached, reached + JUMP * scale),
+                (_thrown(evidence, look, gain, scale), what, after, reached, reached),
+                (_wins(evidence, gain, scale), what, after, reached, reached + WON / 2 * half),
+                (_keeps_winning(gains), f"what a lower rate gains over this, mean of {len(gains)} looks, over the loss",
+                 sum(mean(item) / size for item, size in gains) / len(gains), 0.0, STEADY / 2),
+            ]  # fmt: skip
+        p, what, value, null, threshold = min(tests, key=lambda test: test[0])
         if p < allowed:
-            after = mean(own.after) if own.is_finite else float("inf")
+            rate = rates.learning_rate
             found.append(
                 Finding(
                     "rate-too-high", "critical" if not own.is_finite or after > 2 * before else "major", None,
                     look.step,
-                    Measurement(f"loss after {rates.num_steps} steps at this rate", after, before, before * (1 + RISE),
-                                p, allowed, len(own.before),
-                                {"learning rate": rates.learning_rate, "loss at a tenth of it": mean(lower.after)}),
-                    f"At learning rate {rates.learning_rate:g} the loss went from {before:.3g} to {after:.3g} in "
-                    f"{rates.num_steps} steps on batches where a tenth of the rate gives {mean(lower.after):.3g}.",
-                    f"Try learning rate {rates.learning_rate / 10:g}, or reach this one by a warm-up.",
+                    Measurement(what, value, null, threshold, p, allowed, len(own.before),
+                                {"learning rate": rate, "loss before": before,
+                                 f"loss at {lower.factor:g} of it": mean(lower.after)}),
+                    f"At learning rate {rate:g} the loss went from {before:.3g} to {after:.3g} in {rates.num_steps} "
+                    f"steps on batches where {rate * lower.factor:g} leads to {mean(lower.after):.3g}.",
+                    f"Try learning rate {rate * lower.factor:g}, or reach this one by a warm-up.",
                     "Bengio 2012, arXiv:1206.5533, section 3.1.1 (the largest rate that does not diverge)",
                 )
             )  # fmt: skip
     return found
+
+
+def _highest_stable(rates: Rates) -> Branch | None:
+    lower = [branch for branch in rates.branches if branch.factor < 1.0 and branch.decay == 1.0 and branch.is_finite]
+    return max(lower, key=lambda branch: branch.factor, default=None)
 
 
 def _diverged(evidence: Evidence) -> list[Finding]:

@@ -41,7 +41,10 @@ def standings(evidence: Evidence) -> list[Standing] | str:
     if reference is None:
         return evidence.missing.get("reference", "it needs loss_fn and train in a Doctor")
     if not is_loss_of(evidence, reference):
-        return f"the loss is no {reference.loss}"
+        return (
+            f"the loss was not recognised as {reference.loss}, which is that of the simple model: cross entropy, "
+            "binary cross entropy and squared errors have one"
+        )
     sizes = [item.num_examples for item in evidence.history.minibatches] if evidence.history else []
     if not sizes:
         return "how many examples were seen is not known: hand inputs to step"
@@ -52,7 +55,8 @@ def standings(evidence: Evidence) -> list[Standing] | str:
         return f"it takes three looks at train from step {least:,.0f} on"
     told = mean(differences(reference.marginal, reference.losses))
     if not told >= INFORMATION * reference.unit:
-        return f"{reference.kind} led hardly below the labels alone (by {told:.2f}): there may be nothing to learn"
+        below = f"hardly below the labels alone (by {told:.2g})" if told > 0 else "no lower than the labels alone"
+        return f"{reference.kind} led {below}: there may be nothing to learn"
     found: list[Standing] = []
     for look in looks[2:]:
         first, second = (_latest(looks, look.step / part) for part in (4, 2))

@@ -48,17 +48,30 @@ def never_moves(evidence: Evidence, level: Level) -> Verdict:
     # A gradient of rounding errors moves nothing: what has no effect is not kept from moving.
     largest = max((u.gradient_norm or 0.0 for look in looks for u in look.updates or ()), default=0.0)
     idle |= {u.name for u in looks[-1].updates or () if u.gradient_norm and u.gradient_norm < WITHOUT_EFFECT * largest}
-    still = [u.name for u in looks[-1].updates or () if u.name not in moved and u.name not in idle]
-    return [
-        Finding(
-            "never-moves", "major", name, looks[-1].step,
-            Measurement("steps that changed it, of those looked at", 0, len(looks)),
-            f"In none of the {len(looks)} steps looked at did it change by one bit, though it requires a gradient.",
-            "Check that the optimiser holds it, that the loss depends on it, and that the learning rate is not zero.",
-            "Humbatova et al. 2020, ICSE, Taxonomy of Real Faults in Deep Learning Systems",
+    still = [u for u in looks[-1].updates or () if u.name not in moved and u.name not in idle]
+    arrived = {u.name for look in looks for u in look.updates or () if u.gradient_norm != 0}
+    return [_still(u.name, u.name not in arrived, moved, looks[-1].step, len(looks)) for u in still]
+
+
+def _still(name: str, is_zero: bool, moved: set[str], step: int, num_looks: int) -> Finding:
+    cause = f"In none of the {num_looks} steps looked at did it change by one bit, though it requires a gradient."
+    remedy = "Check that the optimiser holds it, that the loss depends on it, and that the learning rate is not zero."
+    layer = name.rpartition(".")[0]
+    is_harmless = is_zero and name.endswith("bias") and any(other.rpartition(".")[0] == layer for other in moved)
+    if is_zero:
+        cause = (
+            f"In none of the {num_looks} steps looked at did it change by one bit: its gradient was exactly zero in "
+            "each. It is multiplied by zeros, stands before units that are dead or flat, or cancels."
         )
-        for name in still
-    ]  # fmt: skip
+        remedy = "Look at what it is multiplied by on its way to the loss: zeros, dead units, a mask, a rounding."
+    if is_harmless:
+        cause += " A bias that cancels, as in a difference or before a softmax, is harmless."
+        remedy += " Where it cancels, leave it out (bias=False)."
+    return Finding(
+        "never-moves", "minor" if is_harmless else "major", name, step,
+        Measurement("steps that changed it, of those looked at", 0, num_looks), cause, remedy,
+        "Humbatova et al. 2020, ICSE, Taxonomy of Real Faults in Deep Learning Systems",
+    )  # fmt: skip
 
 
 def evaluation_mode(evidence: Evidence, level: Level) -> Verdict:

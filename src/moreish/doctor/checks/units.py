@@ -74,7 +74,8 @@ def _dead(
     if not seen:
         return NotApplicable(f"no {' or '.join(ops[:2])} in the forward pass")
     if few and not found:
-        return NotExamined(name, f"{few} different inputs cannot tell a dead unit from a sparse one; 1,000 can")
+        seen_inputs = "one input" if few == 1 else f"{few} different inputs"
+        return NotExamined(name, f"{seen_inputs} cannot tell a dead unit from a sparse one; 1,000 can")
     return found
 
 

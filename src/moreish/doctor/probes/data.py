@@ -14,6 +14,7 @@ from moreish.doctor.subject import first_tensor, tensors
 
 MAX_EXAMPLES = 200_000
 _MAX_BYTES = 1 << 20  # of the inputs of one minibatch that are looked up
+_MAX_LABELS = 4096
 _OFFSETS = range(-3, 7)
 
 
@@ -36,10 +37,13 @@ def measure_data(batch: Any, validation: Any = None, looped: Sequence[Row] = ())
         "label_pairs": pairs,
         "label_same_chance": chance,
     }
+    data["label_values"], data["label_shares"] = _label_shares(targets, len(x))
     keys = _keys(inputs, targets)
     counts = Counter(keys)
     data["context_repeats"] = sum(count for count in counts.values() if count > 1) / max(len(keys), 1)
-    data["spread"] = _spread(x)
+    data["spread"], collision = _spread(x)
+    by_half = _repeats_of_halves(x) - data["context_repeats"]
+    data["repeats_by_chance"] = min(1.0, max((len(x) - 1) * collision, by_half, 0.0))
     columns = label_columns(inputs, targets)
     data |= {
         "num_columns": columns.num_columns,
@@ -117,15 +121,26 @@ def _looked_up(looped: Sequence[Row], training: Sequence[Row]) -> dict[str, Any]
     }
 
 
-def _spread(x: Tensor) -> float:
-    """Sum of the entropies of the values at each of at most 256 places, nats, from at most 2,048 examples."""
+def _spread(x: Tensor) -> tuple[float, float]:
+    """Of an example whose places were independent: its entropy, nats, and the chance that two agree.
+
+    Sums over at most 256 places, from at most 2,048 examples.
+    """
     rows = x[:: -(-len(x) // 2048)].detach().cpu().reshape(-1, x[0].numel())
     places = torch.unique(torch.linspace(0, rows.shape[1] - 1, min(rows.shape[1], 256)).long())
-    total = 0.0
+    entropy, collision = 0.0, 1.0
     for place in places.tolist():
         shares = torch.unique(rows[:, place], return_counts=True)[1].double() / len(rows)
-        total -= float((shares * shares.log()).sum())
-    return total
+        entropy -= float((shares * shares.log()).sum())
+        collision *= float(shares.square().sum())
+    return entropy, collision
+
+
+def _repeats_of_halves(x: Tensor) -> float:
+    """Share of examples of whose first half of the places there is another."""
+    flat = x[:MAX_EXAMPLES].reshape(min(len(x), MAX_EXAMPLES), -1)
+    counts = Counter(_bytes_of(flat[:, : flat.shape[1] // 2]))
+    return sum(count for count in counts.values() if count > 1) / max(len(flat), 1)
 
 
 def _offsets(x: Tensor, labels: Tensor) -> dict[str, float]:
@@ -180,3 +195,13 @@ def labels_of(targets: Any, num_examples: int, most: int = 64) -> tuple[float, .
     if targets.is_floating_point() and rows.shape[1] > 1:
         return ()
     return tuple(map(float, rows[:: -(-num_examples // most), -1].tolist()))
+
+
+def _label_shares(targets: Any, n: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Which labels there are, as `labels_of` sees them, and how often; nothing where they are numbers."""
+    if not labels_of(targets, n, 1):
+        return (), ()
+    values, counts = torch.unique(targets.detach().reshape(n, -1)[:, -1], return_counts=True)
+    if len(values) > min(n / 2, _MAX_LABELS):
+        return (), ()
+    return tuple(values.double().tolist()), tuple((counts.double() / n).tolist())

@@ -1,6 +1,7 @@
 """Outputs and targets in one form, (examples, positions, classes) and (examples, positions); losses of examples."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,18 +52,35 @@ def classify(output: Any, subject: Subject) -> list[Predictions]:
 def layout(output: Any, subject: Subject) -> Predictions | None:
     """The layout whose loss is the one that `loss_fn` computes; the first where none fits."""
     layouts = classify(output, subject)
+    return layouts[_fitting(layouts, output, subject)] if layouts else None
+
+
+def _fitting(layouts: list[Predictions], output: Any, subject: Subject) -> int:
     if len(layouts) < 2:
-        return layouts[0] if layouts else None
+        return 0
     with torch.no_grad():
         value = float(subject.loss(output))
-        return min(layouts, key=lambda item: abs(float(item.losses().mean()) - value))
+        return min(range(len(layouts)), key=lambda number: abs(float(layouts[number].losses().mean()) - value))
+
+
+ExampleLosses = Callable[[Any], Tensor]
+"""Outputs of the network → the loss of each example, (n,)."""
 
 
 def per_example_losses(output: Any, subject: Subject) -> Tensor | None:
     """The loss of each example, (n,): cross-entropy of classes; of numbers what `loss_fn` gives, None where unclear."""
-    predictions = layout(output, subject)
-    if predictions is not None:
-        return predictions.losses()
+    losses_of = example_losses(output, subject)
+    return None if losses_of is None else losses_of(output)
+
+
+def example_losses(output: Any, subject: Subject) -> ExampleLosses | None:
+    """How the loss comes apart by example, decided on these outputs; None where that is unclear.
+
+    Outputs that the same network gives later are taken apart in the same way, also where they are not finite any more.
+    """
+    if layouts := classify(output, subject):
+        number = _fitting(layouts, output, subject)
+        return lambda other: classify(other, subject)[number].losses()
     targets, n = subject.targets, subject.num_examples
     with torch.no_grad():
         value = float(subject.loss(output))
@@ -72,22 +90,31 @@ def per_example_losses(output: Any, subject: Subject) -> Tensor | None:
             return None
         if output.shape == targets.shape:
             for formula in (_squares, _likelihoods, _distances):
-                losses = formula(output, targets).reshape(n, -1).mean(1)
+                losses_of = _by_example(formula, targets)
+                losses = losses_of(output)
                 if is_close(value, float(losses.mean())) or is_close(value, float(losses.sum()) * targets[0].numel()):
-                    return losses
+                    return losses_of
         return _one_by_one(output, subject, value)
 
 
-def _one_by_one(output: Any, subject: Subject, value: float) -> Tensor | None:
+def _by_example(formula: Callable[[Tensor, Tensor], Tensor], targets: Tensor) -> ExampleLosses:
+    return lambda outputs: formula(outputs, targets).reshape(len(targets), -1).mean(1)
+
+
+def _one_by_one(output: Any, subject: Subject, value: float) -> ExampleLosses | None:
     """What `loss_fn` gives for each example by itself, whatever its outputs are; None where it is not their mean."""
     n = subject.num_examples
     rows = [torch.tensor([i]) for i in range(n)]
+
+    def losses_of(outputs: Any) -> Tensor:
+        return torch.stack([subject.loss_fn(take(outputs, i, n), take(subject.targets, i, n)) for i in rows])
+
     try:
-        losses = torch.stack([subject.loss_fn(take(output, i, n), take(subject.targets, i, n)) for i in rows])
+        losses = losses_of(output)
     except Exception:  # a loss may ask for more than one example
         return None
     is_apart = losses.ndim == 1 and (is_close(value, float(losses.mean())) or is_close(value, float(losses.sum())))
-    return losses if is_apart else None
+    return losses_of if is_apart else None
 
 
 def _squares(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -7,9 +7,9 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from moreish.doctor.branching import HIGHER, LOWER
+from moreish.doctor.branching import HIGHER, LOWER, LOWEST
 from moreish.doctor.evidence import Branch, Rates
-from moreish.doctor.probes.predictions import per_example_losses
+from moreish.doctor.probes.predictions import ExampleLosses, example_losses
 from moreish.doctor.restore import seed, untouched, without_dropout
 from moreish.doctor.subject import Subject
 
@@ -42,8 +42,8 @@ def measure_rates(
     if all(rate == 0 for rate in base):
         return "the learning rate is zero"
     with untouched(model, values=False):
-        before = _losses(held_out)
-    if before is None:
+        losses_of, before = _taken_apart(held_out)
+    if losses_of is None:
         return "the loss cannot be taken apart by example"
     branches, moved = [], None
     for factor, decay in [*((factor, 1.0) for factor in factors), *((1.0, decay) for decay in decays)]:
@@ -55,15 +55,14 @@ def measure_rates(
             origin = [p.detach().clone() for p in model.parameters()] if factor == decay == 1.0 else []
             is_finite = all(_step(batch, optimizer) for batch in batches)
             moved = _moved(origin, model) / len(batches) if origin else moved
-            after = _losses(held_out)
-            assert after is not None
+            after = _losses(held_out, losses_of)
             is_finite &= bool(torch.isfinite(after).all())
             branches.append(Branch(factor, _numbers(before), _numbers(after), is_finite, decay))
     return Rates(base[0], len(batches), tuple(branches), moved)
 
 
 def try_rates(batches: Sequence[Subject], held_out: Subject, optimizer: torch.optim.Optimizer) -> Rates | str:
-    """The rate as it is; where the loss rises also a lower one, where it hardly moves also higher ones."""
+    """The rate as it is; where the loss rises also lower ones, where it hardly moves also higher ones."""
     first = measure_rates(batches, held_out, optimizer, (1.0,))
     if isinstance(first, str):
         return first
@@ -71,7 +70,13 @@ def try_rates(batches: Sequence[Subject], held_out: Subject, optimizer: torch.op
     fall = 1 - sum(own.after) / max(sum(own.before), 1e-300)
     factors = LOWER if not own.is_finite or fall < 0 else HIGHER if fall < SLOW else ()
     others = measure_rates(batches, held_out, optimizer, factors) if factors else ""
-    return first if isinstance(others, str) else replace(first, branches=first.branches + others.branches)
+    if isinstance(others, str):
+        return first
+    tried = first.branches + others.branches
+    if not any(branch.is_finite for branch in tried):  # a tenth of a rate that is far too high is so as well
+        lowest = measure_rates(batches, held_out, optimizer, LOWEST)
+        tried += () if isinstance(lowest, str) else lowest.branches
+    return replace(first, branches=tried)
 
 
 def halves(subject: Subject) -> tuple[list[Subject], Subject]:
@@ -121,9 +126,18 @@ def _moved(origin: list[Tensor], model: torch.nn.Module) -> float:
 
 
 @torch.no_grad()
-def _losses(subject: Subject) -> Tensor | None:
+def _taken_apart(subject: Subject) -> tuple[ExampleLosses | None, Tensor]:
+    """How the loss comes apart by example, and the losses; the same formula holds for what the network becomes."""
     with without_dropout(subject.model):
-        return per_example_losses(subject.forward(), subject)
+        output = subject.forward()
+        losses_of = example_losses(output, subject)
+        return losses_of, torch.zeros(0) if losses_of is None else losses_of(output)
+
+
+@torch.no_grad()
+def _losses(subject: Subject, losses_of: ExampleLosses) -> Tensor:
+    with without_dropout(subject.model):
+        return losses_of(subject.forward())
 
 
 def _numbers(losses: Tensor) -> tuple[float, ...]:
