@@ -90,14 +90,37 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class OutputRange:
+    """What the last operation of the network can give, where that has bounds, and the targets beyond it.
+
+    Attributes:
+        operation: as autograd calls it: "relu", "tanh", "softmax", "clamp".
+        low: the least that it gives; minus infinity without a bound.
+        high: the most.
+        targets: "numbers", "chances" (of logits), "classes" (of logits), or "shares" (that a softmax gives).
+        beyond: share of the targets that it cannot come near (chances: within 0.1 nats; shares: rows that do not add up
+            to one).
+        lost: what the best outputs within the range cost: numbers, the squared error over the variance of the targets;
+            chances and classes, nats above the least; shares, by how much rows miss one.
+    """
+
+    operation: str
+    low: float
+    high: float
+    targets: str
+    beyond: float
+    lost: float
+
+
+@dataclass(frozen=True)
 class Loss:
     """The loss on the batch, and what it turned out to compute.
 
     Attributes:
         value: as `loss_fn` gave it.
         formula: of classes "cross entropy", "softmax twice", "softmax of sigmoid", "softmax over examples",
-            "softmax over places", "likelihood of logits"; of numbers "squared error", "absolute error", "binary cross
-            entropy", "likelihood of probabilities", "sigmoid twice"; or "unknown".
+            "softmax over places", "likelihood of logits"; of numbers "squared error", "absolute error", "Huber", "binary
+            cross entropy", "likelihood of probabilities", "sigmoid twice"; or "unknown".
         reduction: "mean" or "sum" over predictions; "" where the formula is unknown.
         num_classes: V; 0 where the targets are not classes.
         num_predictions: examples times positions.
@@ -110,6 +133,7 @@ class Loss:
         of_mean: the same of predicting the mean of the targets.
         targets_mean: that mean, over all outputs of an example.
         is_binary: whether the targets are numbers, all of them 0 or 1.
+        output_range: None where what the last operation gives has no bounds, or nothing can be said of the targets.
     """
 
     value: float
@@ -125,6 +149,7 @@ class Loss:
     of_mean: tuple[float, ...] = ()
     targets_mean: float = 0.0
     is_binary: bool = False
+    output_range: OutputRange | None = None
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ from moreish.doctor.finding import NO_HISTORY, Report
 from moreish.doctor.judge import judge
 from moreish.doctor.probes.coupling import UnclearError, measure_coupling
 from moreish.doctor.probes.data import measure_data
-from moreish.doctor.probes.formula import ends_in_sigmoid, measure_loss
+from moreish.doctor.probes.formula import measure_loss
 from moreish.doctor.probes.graph import leaves_of, measure_graph
 from moreish.doctor.probes.memory import measure_memory
 from moreish.doctor.probes.norms import measure_norms
+from moreish.doctor.probes.output_range import last_operation
 from moreish.doctor.probes.parameters import measure_parameters
 from moreish.doctor.probes.rates import halves, try_rates
 from moreish.doctor.probes.trace import Trace, tracing
@@ -129,7 +130,7 @@ def first_pass(subject: Subject) -> tuple[Trace, Any]:
     with tracing(subject.model, subject.num_examples) as trace:
         output = subject.forward()
     loss = subject.loss(output)
-    measured = measure_loss(output, subject, ends_in_sigmoid(output))
+    measured = measure_loss(output, subject, last_operation(output))
     if loss.requires_grad:
         loss.backward()
     return trace, measured

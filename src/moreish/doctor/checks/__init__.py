@@ -11,6 +11,7 @@ from moreish.doctor.checks import (
     loop,
     loss,
     norms,
+    output_range,
     parameters,
     rate,
     training,
@@ -20,6 +21,7 @@ from moreish.doctor.checks.check import Check, NotApplicable
 
 ALL_CHECKS: tuple[Check, ...] = (
     *loss.CHECKS,
+    *output_range.CHECKS,
     *initialisation.CHECKS,
     *parameters.CHECKS,
     *units.CHECKS,

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from moreish.doctor.evidence import Loss
+from moreish.doctor.probes.output_range import Operation, measure_range
 from moreish.doctor.probes.predictions import (
     IGNORED,
     MAX_EXAMPLES,
@@ -21,15 +23,20 @@ from moreish.doctor.probes.predictions import (
 from moreish.doctor.subject import Subject, first_float, with_floats
 from moreish.errors import MoreishError
 
-_PASSED_ON = ("View", "ReshapeAlias", "Squeeze", "Unsqueeze", "Transpose", "T", "Permute", "Clone", "Alias", "ToCopy")
 
-
-def measure_loss(output: Any, subject: Subject, is_sigmoid: bool) -> Loss:
+def measure_loss(output: Any, subject: Subject, last: Operation) -> Loss:
     """What the loss is, and on which examples.
 
     Args:
-        is_sigmoid: whether the output comes out of a sigmoid; see `ends_in_sigmoid`.
+        last: the operation that the output comes out of; see `last_operation`.
     """
+    loss = _measured(output, subject, last.name == "sigmoid")
+    with torch.no_grad():
+        beyond = measure_range(last, loss, output, subject.targets)
+    return replace(loss, output_range=beyond)
+
+
+def _measured(output: Any, subject: Subject, is_sigmoid: bool) -> Loss:
     with torch.no_grad():
         value = float(subject.loss(output))
         predictions = layout(output, subject)
@@ -168,7 +175,8 @@ def _numeric_formula(output: Any, subject: Subject, is_sigmoid: bool) -> tuple[s
 
 def _numeric_losses(outputs: Tensor, targets: Tensor) -> list[tuple[str, Tensor]]:
     """What each formula gives for numbers and targets of one shape, one by one."""
-    losses = [("squared error", (outputs - targets).square()), ("absolute error", (outputs - targets).abs())]
+    losses = [("squared error", (outputs - targets).square()), ("absolute error", (outputs - targets).abs()),
+              ("Huber", F.smooth_l1_loss(outputs, targets, reduction="none"))]  # fmt: skip
     if bool(((targets >= 0) & (targets <= 1)).all()):
         losses.append(("binary cross entropy", F.binary_cross_entropy_with_logits(outputs, targets, reduction="none")))
         if bool(((outputs >= 0) & (outputs <= 1)).all()):
@@ -228,18 +236,6 @@ def _matching(value: float, candidates: Iterable[tuple[str, Tensor]]) -> tuple[s
             if is_close(value, float(total)) and (reduction == "mean" or losses.numel() > 1):
                 return name, reduction
     return "unknown", ""
-
-
-def ends_in_sigmoid(output: Any) -> bool:
-    """Whether a sigmoid is the last operation of the network that changes a number; False where no graph was kept."""
-    outputs = first_float(output)
-    node = None if outputs is None else outputs.grad_fn
-    while node is not None:
-        name = node.name().rstrip("0123456789").removesuffix("Backward")
-        if name not in _PASSED_ON:
-            return name == "Sigmoid"
-        node = node.next_functions[0][0]
-    return False
 
 
 def _is_binary(targets: Any) -> bool:
