@@ -23,6 +23,7 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "output-range": ("inputs-ignored", "underfitting", "dead-relu", "stuck-units", "saturated-tanh", "rate-too-low",
                      "rate-too-high", "vanishing", "no-gradient", "never-moves", "initial-loss", "weight-decay",
                      *_NOTHING_ARRIVES),
+    "targets-no-distribution": ("inputs-ignored", "underfitting", "rate-too-low", "initial-loss", "overfitting"),
     "loss-summed": ("rate-too-high", "spikes", "clipping-binds", "exploding", "not-finite", "initial-loss"),
     "output-ignores-input": ("context-unused", "inputs-ignored", "underfitting", "no-gradient"),
     "context-unused": ("inputs-ignored", "underfitting"),

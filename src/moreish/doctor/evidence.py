@@ -119,13 +119,14 @@ class Loss:
     Attributes:
         value: as `loss_fn` gave it.
         formula: of classes "cross entropy", "softmax twice", "softmax of sigmoid", "softmax over examples",
-            "softmax over places", "likelihood of logits"; of numbers "squared error", "absolute error", "Huber", "binary
-            cross entropy", "likelihood of probabilities", "sigmoid twice"; or "unknown".
+            "softmax over places", "likelihood of logits"; of numbers "squared error", "absolute error", "Huber",
+            "binary cross entropy", "likelihood of probabilities", "sigmoid twice", and of rows of them "cross
+            entropy of rows", "cross entropy of the largest" (of each row); or "unknown".
         reduction: "mean" or "sum" over predictions; "" where the formula is unknown.
         num_classes: V; 0 where the targets are not classes.
         num_predictions: examples times positions.
         per_example: mean loss of each example, nats, (n,) with n at most 512; empty where unknown.
-        chance: ln V, what even chances give.
+        chance: ln V, what even chances give; NaN where the targets are neither classes nor rows of their chances.
         marginal: entropy of the batch's targets alone, nats.
         outputs_are: "logits", "log-probabilities", "probabilities" or "other".
         of_zero: squared errors of predicting 0 for the examples of `per_example`, (n,); empty where targets are no
@@ -133,6 +134,9 @@ class Loss:
         of_mean: the same of predicting the mean of the targets.
         targets_mean: that mean, over all outputs of an example.
         is_binary: whether the targets are numbers, all of them 0 or 1.
+        rows_off: share of rows of targets with several entries that do not add up to one; 0 where the formula takes no
+            rows.
+        row_sum: what those add up to, mean.
         output_range: None where what the last operation gives has no bounds, or nothing can be said of the targets.
     """
 
@@ -149,6 +153,8 @@ class Loss:
     of_mean: tuple[float, ...] = ()
     targets_mean: float = 0.0
     is_binary: bool = False
+    rows_off: float = 0.0
+    row_sum: float = 1.0
     output_range: OutputRange | None = None
 
 

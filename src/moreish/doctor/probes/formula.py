@@ -20,7 +20,8 @@ from moreish.doctor.probes.predictions import (
     layout,
     per_example_losses,
 )
-from moreish.doctor.subject import Subject, first_float, with_floats
+from moreish.doctor.probes.rows import OF_LARGEST, OF_ROWS, row_losses, rows_off
+from moreish.doctor.subject import Subject, first_float, tensors, with_floats
 from moreish.errors import MoreishError
 
 
@@ -33,7 +34,8 @@ def measure_loss(output: Any, subject: Subject, last: Operation) -> Loss:
     loss = _measured(output, subject, last.name == "sigmoid")
     with torch.no_grad():
         beyond = measure_range(last, loss, output, subject.targets)
-    return replace(loss, output_range=beyond)
+        share, mean = rows_off(loss.formula, tensors(subject.inputs), subject.targets)
+    return replace(loss, output_range=beyond, rows_off=share, row_sum=mean)
 
 
 def _measured(output: Any, subject: Subject, is_sigmoid: bool) -> Loss:
@@ -49,8 +51,11 @@ def _measured(output: Any, subject: Subject, is_sigmoid: bool) -> Loss:
                 formula = _weighted_formula(output, subject, is_sigmoid, False)
             of_zero, of_mean, mean = _of_constants(targets, len(kept))
             count = targets.numel() if isinstance(targets, Tensor) else subject.num_examples
+            chance = math.nan
+            if formula in (OF_ROWS, OF_LARGEST, "softmax twice"):
+                count, chance = count // targets.shape[1], math.log(targets.shape[1])
             return Loss(
-                *(value, formula, reduction, 0, count, kept, math.nan, math.nan, "other"),
+                *(value, formula, reduction, 0, count, kept, chance, math.nan, "other"),
                 of_zero=of_zero,
                 of_mean=of_mean,
                 targets_mean=mean,
@@ -169,7 +174,10 @@ def _numeric_formula(output: Any, subject: Subject, is_sigmoid: bool) -> tuple[s
         value = float(subject.loss(with_floats(output, moved)))
     except MoreishError:  # it takes the network's own outputs only
         moved, value = outputs, float(subject.loss(output))
-    name, reduction = _matching(value, _numeric_losses(moved.flatten(), targets.flatten().to(moved)))
+    by_row = row_losses(moved, targets.to(moved))
+    name, reduction = _matching(value, [*_numeric_losses(moved.flatten(), targets.flatten().to(moved)), *by_row])
+    if name in (OF_ROWS, OF_LARGEST) and what_are(outputs) == "probabilities":
+        return "softmax twice", reduction
     return "sigmoid twice" if is_sigmoid and name == "binary cross entropy" else name, reduction
 
 
