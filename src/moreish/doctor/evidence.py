@@ -450,6 +450,27 @@ class Graph:
 
 
 @dataclass(frozen=True)
+class InputScales:
+    """How large the columns are that go into the first linear layer, one row an example, as the data have them.
+
+    Attributes:
+        layer: its name; "" where it is the whole model, or there is none.
+        num_columns: those that are not zero throughout; 0 without such a layer.
+        far: columns whose root mean square is a hundred times that of the median column and more.
+        size: root mean square of the largest column.
+        median: that of the median column.
+        contribution: root mean square of what columns of `far` bring into the layer, over that of the others.
+    """
+
+    layer: str = ""
+    num_columns: int = 0
+    far: tuple[int, ...] = ()
+    size: float = 0.0
+    median: float = 0.0
+    contribution: float = 0.0
+
+
+@dataclass(frozen=True)
 class Look:
     """What was seen at one step. `step` 0 is before training."""
 
@@ -468,6 +489,7 @@ class Look:
     graph: Graph | None = None
     wiring: Wiring | None = None
     narrow: Narrow | None = None
+    input_scales: InputScales | None = None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from moreish.doctor.checks import (
     depth,
     fit,
     initialisation,
+    input_scales,
     leaks,
     learning,
     loop,
@@ -22,6 +23,7 @@ from moreish.doctor.checks.check import Check, NotApplicable
 ALL_CHECKS: tuple[Check, ...] = (
     *loss.CHECKS,
     *output_range.CHECKS,
+    *input_scales.CHECKS,
     *initialisation.CHECKS,
     *parameters.CHECKS,
     *units.CHECKS,
