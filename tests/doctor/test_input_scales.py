@@ -78,6 +78,7 @@ HEALTHY = {
     "one-hot columns": (network(width=200), ONE_HOT),
     "numbers beside one-hot columns": (network(width=203), torch.cat([ONE_HOT, 10 * X[:, :3]], 1)),
     "pixels, most of them dark": (network(width=144), (torch.randn(256, 144, generator=G) - 2.5).relu()),
+    "infinity, which is named by itself": (network(), X.index_fill(1, torch.tensor([3]), torch.inf)),
     "zero columns": (network(), scaled(**{f"_{i}": 0.0 for i in range(7)})),
 }
 

@@ -41,6 +41,8 @@ def measure_input_scales(subject: Subject) -> InputScales:
 
 def _scales(name: str, layer: nn.Linear, x: Tensor) -> InputScales:
     sizes = x.double().square().mean(0).sqrt()
+    if not bool(torch.isfinite(sizes).all()):
+        return InputScales()
     used = sizes > 0
     median = sizes[used].median() if bool(used.any()) else sizes.new_ones(())
     is_far = sizes > FAR * median
