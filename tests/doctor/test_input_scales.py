@@ -62,6 +62,20 @@ def test_columns_that_drown_the_others_are_named_as_the_cause(name: str) -> None
     assert f"column{'s' * (len(columns) > 1)} {', '.join(map(str, columns))} " in finding.cause
 
 
+def test_doctor_names_them_at_its_first_look() -> None:
+    for inputs, names in ((scaled(_4=1000.0), (NAME,)), (X, ())):
+        model = network()
+        optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+        with moreish.Doctor(model, optimizer, F.cross_entropy, train=(inputs, LABELS)) as doctor:
+            for _ in range(3):
+                optimizer.zero_grad()
+                loss = F.cross_entropy(model(inputs), LABELS)
+                loss.backward()
+                optimizer.step()
+                doctor.step(loss, inputs, LABELS)
+        assert doctor.report().names == names
+
+
 def test_several_inputs_are_looked_at_where_they_come_in() -> None:
     symbols = torch.randint(5, (256,), generator=G)
     assert found(Beside(), (symbols, scaled(_2=1000.0))).layer == "numbers"

@@ -215,11 +215,12 @@ class Doctor:
             optimizer_steps=self._passes.num_steps if is_seen else None,
             has_moved=None if self._sums is None else self._sums != self._parameter_sums(),
         )
-        missing = dict.fromkeys(("parameters", "coupling", "memory", "input_scales"), _BEFORE_ONLY)
+        missing = dict.fromkeys(("parameters", "coupling", "memory"), _BEFORE_ONLY)
         missing |= {
             "data": "it needs train",
             "loss": "it needs loss_fn and train, and a look",
             "wiring": "it needs loss_fn and train, and a look",
+            "input_scales": "it needs loss_fn and train, and a look at a model that is not compiled",
             "sites": f"the first look is at step {self._next}",
         }
         missing["norms"] = missing["updates"] = missing["in_training_mode"] = missing["sites"]

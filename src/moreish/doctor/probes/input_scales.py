@@ -30,7 +30,8 @@ def measure_input_scales(subject: Subject) -> InputScales:
     linear = [(name, item) for name, item in subject.model.named_modules() if isinstance(item, nn.Linear)]
     handles = [item.register_forward_pre_hook(noting(name)) for name, item in linear if item.weight.requires_grad]
     try:
-        subject.forward()
+        with torch.enable_grad():
+            subject.forward()
     finally:
         for handle in handles:
             handle.remove()
