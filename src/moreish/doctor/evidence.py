@@ -90,19 +90,43 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class OutputRange:
+    """What the last operation of the network can give, where that has bounds, and the targets beyond it.
+
+    Attributes:
+        operation: as autograd calls it: "relu", "tanh", "softmax", "clamp".
+        low: the least that it gives; minus infinity without a bound.
+        high: the most.
+        targets: "numbers", "chances" (of logits), "classes" (of logits), or "shares" (that a softmax gives).
+        beyond: share of the targets that it cannot come near (chances: within 0.1 nats; shares: rows that do not add up
+            to one).
+        lost: what the best outputs within the range cost: numbers, the squared error over the variance of the targets;
+            chances and classes, nats above the least; shares, by how much rows miss one.
+    """
+
+    operation: str
+    low: float
+    high: float
+    targets: str
+    beyond: float
+    lost: float
+
+
+@dataclass(frozen=True)
 class Loss:
     """The loss on the batch, and what it turned out to compute.
 
     Attributes:
         value: as `loss_fn` gave it.
         formula: of classes "cross entropy", "softmax twice", "softmax of sigmoid", "softmax over examples",
-            "softmax over places", "likelihood of logits"; of numbers "squared error", "absolute error", "binary cross
-            entropy", "likelihood of probabilities", "sigmoid twice"; or "unknown".
+            "softmax over places", "likelihood of logits"; of numbers "squared error", "absolute error", "Huber",
+            "binary cross entropy", "likelihood of probabilities", "sigmoid twice", and of rows of them "cross
+            entropy of rows", "cross entropy of the largest" (of each row); or "unknown".
         reduction: "mean" or "sum" over predictions; "" where the formula is unknown.
         num_classes: V; 0 where the targets are not classes.
         num_predictions: examples times positions.
         per_example: mean loss of each example, nats, (n,) with n at most 512; empty where unknown.
-        chance: ln V, what even chances give.
+        chance: ln V, what even chances give; NaN where the targets are neither classes nor rows of their chances.
         marginal: entropy of the batch's targets alone, nats.
         outputs_are: "logits", "log-probabilities", "probabilities" or "other".
         of_zero: squared errors of predicting 0 for the examples of `per_example`, (n,); empty where targets are no
@@ -110,6 +134,10 @@ class Loss:
         of_mean: the same of predicting the mean of the targets.
         targets_mean: that mean, over all outputs of an example.
         is_binary: whether the targets are numbers, all of them 0 or 1.
+        rows_off: share of rows of targets with several entries that do not add up to one; 0 where the formula takes no
+            rows.
+        row_sum: what those add up to, mean.
+        output_range: None where what the last operation gives has no bounds, or nothing can be said of the targets.
     """
 
     value: float
@@ -125,6 +153,9 @@ class Loss:
     of_mean: tuple[float, ...] = ()
     targets_mean: float = 0.0
     is_binary: bool = False
+    rows_off: float = 0.0
+    row_sum: float = 1.0
+    output_range: OutputRange | None = None
 
 
 @dataclass(frozen=True)
@@ -430,6 +461,27 @@ class Graph:
 
 
 @dataclass(frozen=True)
+class InputScales:
+    """How large the columns are that go into the first linear layer, one row an example, as the data have them.
+
+    Attributes:
+        layer: its name; "" where it is the whole model, or there is none.
+        num_columns: those that are not zero throughout; 0 without such a layer.
+        far: columns whose root mean square is a hundred times that of the median column and more.
+        size: root mean square of the largest column.
+        median: that of the median column.
+        contribution: root mean square of what columns of `far` bring into the layer, over that of the others.
+    """
+
+    layer: str = ""
+    num_columns: int = 0
+    far: tuple[int, ...] = ()
+    size: float = 0.0
+    median: float = 0.0
+    contribution: float = 0.0
+
+
+@dataclass(frozen=True)
 class Look:
     """What was seen at one step. `step` 0 is before training."""
 
@@ -448,6 +500,7 @@ class Look:
     graph: Graph | None = None
     wiring: Wiring | None = None
     narrow: Narrow | None = None
+    input_scales: InputScales | None = None
 
 
 @dataclass(frozen=True)

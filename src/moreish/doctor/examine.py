@@ -11,10 +11,12 @@ from moreish.doctor.finding import NO_HISTORY, Report
 from moreish.doctor.judge import judge
 from moreish.doctor.probes.coupling import UnclearError, measure_coupling
 from moreish.doctor.probes.data import measure_data
-from moreish.doctor.probes.formula import ends_in_sigmoid, measure_loss
+from moreish.doctor.probes.formula import measure_loss
 from moreish.doctor.probes.graph import leaves_of, measure_graph
+from moreish.doctor.probes.input_scales import measure_input_scales
 from moreish.doctor.probes.memory import measure_memory
 from moreish.doctor.probes.norms import measure_norms
+from moreish.doctor.probes.output_range import last_operation
 from moreish.doctor.probes.parameters import measure_parameters
 from moreish.doctor.probes.rates import halves, try_rates
 from moreish.doctor.probes.trace import Trace, tracing
@@ -82,6 +84,8 @@ def look_before_training(
         graph = _tried("graph", missing, lambda: measure_graph(subject, strangers, optimizers))
     with untouched(model):
         norms = _tried("norms", missing, lambda: measure_norms(subject))
+    with untouched(model):
+        scales = _tried("input_scales", missing, lambda: measure_input_scales(subject))
     rates = None
     if len(optimizers) != 1:
         missing["rates"] = "it needs one optimizer to step with" if optimizers else "it needs the optimizer"
@@ -106,6 +110,7 @@ def look_before_training(
         in_training_mode=True,
         graph=graph,
         wiring=wiring,
+        input_scales=scales,
     )
 
 
@@ -129,7 +134,7 @@ def first_pass(subject: Subject) -> tuple[Trace, Any]:
     with tracing(subject.model, subject.num_examples) as trace:
         output = subject.forward()
     loss = subject.loss(output)
-    measured = measure_loss(output, subject, ends_in_sigmoid(output))
+    measured = measure_loss(output, subject, last_operation(output))
     if loss.requires_grad:
         loss.backward()
     return trace, measured

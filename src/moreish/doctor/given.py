@@ -8,10 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from moreish.doctor.branching import BRANCH_STEPS
-from moreish.doctor.evidence import Data, Loss, Narrow, Rates, Reference, Wiring
+from moreish.doctor.evidence import Data, InputScales, Loss, Narrow, Rates, Reference, Wiring
 from moreish.doctor.probes.capacity import find_narrow, measure_narrow
 from moreish.doctor.probes.data import Row, measure_data
-from moreish.doctor.probes.formula import ends_in_sigmoid, measure_loss
+from moreish.doctor.probes.formula import measure_loss
+from moreish.doctor.probes.input_scales import measure_input_scales
+from moreish.doctor.probes.output_range import last_operation
 from moreish.doctor.probes.passes import Passes
 from moreish.doctor.probes.predictions import per_example_losses
 from moreish.doctor.probes.rates import measure_rates, minibatches
@@ -94,9 +96,9 @@ class Given:
         subject = self._few.get("train")
 
         def measure(subject: Subject) -> Loss:
-            with torch.enable_grad():  # a graph tells of a sigmoid; that of two examples is small
-                is_sigmoid = ends_in_sigmoid(subject.selected(torch.arange(2)).forward())
-            return replace(measure_loss(subject.forward(), subject, is_sigmoid), per_example=())
+            with torch.enable_grad():  # a graph tells of the last operation; that of two examples is small
+                last = last_operation(subject.selected(torch.arange(2)).forward())
+            return replace(measure_loss(subject.forward(), subject, last), per_example=())
 
         with torch.no_grad():
             return self._tried(measure, subject)
@@ -104,6 +106,10 @@ class Given:
     def wiring(self) -> Wiring | None:
         """Which outputs a target trains."""
         return self._tried(measure_wiring, self._few.get("train"))
+
+    def input_scales(self) -> InputScales | None:
+        """How large the columns are that go into the first linear layer."""
+        return self._tried(measure_input_scales, self._few.get("train"))
 
     def narrow(self) -> Narrow | None:
         """What is lost in a layer of few numbers, where there is one."""

@@ -119,6 +119,7 @@ class Looks:
             norms=None if self.is_compiled else self._norms_after(number),
             updates=updates,
             wiring=self._given.wiring() if is_first else None,
+            input_scales=self._given.input_scales() if is_first and not self.is_compiled else None,
             train_losses=self._given.losses("train"),
             validation_losses=self._given.losses("validation"),
             in_training_mode=self._model.training,

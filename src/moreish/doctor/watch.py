@@ -220,6 +220,7 @@ class Doctor:
             "data": "it needs train",
             "loss": "it needs loss_fn and train, and a look",
             "wiring": "it needs loss_fn and train, and a look",
+            "input_scales": "it needs loss_fn and train, and a look at a model that is not compiled",
             "sites": f"the first look is at step {self._next}",
         }
         if is_seen and self._number > 1 and self._passes.num_steps == 0:

@@ -6,11 +6,13 @@ from moreish.doctor.checks import (
     depth,
     fit,
     initialisation,
+    input_scales,
     leaks,
     learning,
     loop,
     loss,
     norms,
+    output_range,
     parameters,
     rate,
     training,
@@ -20,6 +22,8 @@ from moreish.doctor.checks.check import Check, NotApplicable
 
 ALL_CHECKS: tuple[Check, ...] = (
     *loss.CHECKS,
+    *output_range.CHECKS,
+    *input_scales.CHECKS,
     *initialisation.CHECKS,
     *parameters.CHECKS,
     *units.CHECKS,

@@ -1,4 +1,6 @@
-"""What the loss computes: softmax twice or over the wrong axis, likelihood of logits, a sum instead of a mean."""
+"""What the loss computes: softmax twice or over the wrong axis, likelihood of logits, rows that are no distributions, a
+sum instead of a mean.
+"""
 
 import math
 
@@ -10,6 +12,8 @@ from moreish.doctor.significance import Level
 _PYTORCH = "PyTorch documentation, torch.nn.CrossEntropyLoss: the input is unnormalised logits"
 LN_2 = math.log(2)
 """What even chances between two give, nats."""
+ROWS_OFF = 0.05
+"""Share of rows that may be anything else than distributions: labels that were entered twice."""
 
 
 def losses(evidence: Evidence) -> list[tuple[Look, Loss]]:
@@ -20,7 +24,7 @@ def losses(evidence: Evidence) -> list[tuple[Look, Loss]]:
 def softmax_twice(evidence: Evidence, level: Level) -> Verdict:
     """Probabilities are treated as logits: the loss can hardly fall below ln(1 + (V-1)/e)."""
     seen = [loss for _, loss in losses(evidence)]
-    if all(loss.num_classes == 0 and not loss.is_binary and loss.formula != "sigmoid twice" for loss in seen):
+    if all(loss.num_classes == 0 and not loss.is_binary and "twice" not in loss.formula for loss in seen):
         return NotApplicable("the targets are neither classes nor 0 and 1")
     slow = "so the loss cannot come near zero and gradients are far too small."
     return _formula(
@@ -110,7 +114,7 @@ def _formula(evidence: Evidence, name: str, told: dict[str, tuple[str, str]], so
             cause, remedy = told[loss.formula]
             evidence_of_it = Measurement(
                 f"loss_fn(outputs, targets) is {loss.formula}; its value", loss.value,
-                loss.chance if loss.num_classes else LN_2, details={"outputs are": loss.outputs_are},
+                LN_2 if math.isnan(loss.chance) else loss.chance, details={"outputs are": loss.outputs_are},
             )  # fmt: skip
             found.append(Finding(name, "critical", None, look.step, evidence_of_it, cause, remedy, source))
     return found
@@ -136,9 +140,35 @@ def loss_summed(evidence: Evidence, level: Level) -> Verdict:
     ]  # fmt: skip
 
 
+def targets_no_distribution(evidence: Evidence, level: Level) -> Verdict:
+    """Rows of several labels go into a cross entropy, which takes them for the chances of one."""
+    seen = [(look, loss) for look, loss in losses(evidence) if "cross entropy of" in loss.formula]
+    if not seen:
+        return NotApplicable("the loss is no cross entropy of rows of numbers")
+    reads = {
+        "cross entropy of rows": "takes a row for the chances of one class, and pulls towards shares of them",
+        "cross entropy of the largest": "keeps the first of a row's labels and counts the others as wrong",
+    }
+    return [
+        Finding(
+            "targets-no-distribution", "critical", None, look.step,
+            Measurement("share of rows of targets with several entries that do not add up to one", loss.rows_off, 0,
+                        details={"they add up to": loss.row_sum}),
+            f"{loss.rows_off:.0%} of the rows of targets hold several entries, which add up to {loss.row_sum:.3g} and "
+            f"not to one: each label is true by itself. The cross entropy {reads[loss.formula]}.",
+            "Use F.binary_cross_entropy_with_logits where several labels may be true; where one is, divide each row by "
+            "its sum.",
+            "PyTorch documentation, torch.nn.CrossEntropyLoss: targets are indices or probabilities of classes",
+        )
+        for look, loss in seen
+        if loss.rows_off > ROWS_OFF
+    ]  # fmt: skip
+
+
 CHECKS = (
     Check("softmax-twice", ("loss",), softmax_twice, tests=False),
     Check("softmax-axis", ("loss",), softmax_axis, tests=False),
     Check("likelihood-of-logits", ("loss",), likelihood_of_logits, tests=False),
+    Check("targets-no-distribution", ("loss",), targets_no_distribution, tests=False),
     Check("loss-summed", ("loss",), loss_summed, tests=False),
 )

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from moreish.doctor.evidence import Loss
+from moreish.doctor.probes.output_range import Operation, measure_range
 from moreish.doctor.probes.predictions import (
     IGNORED,
     MAX_EXAMPLES,
@@ -18,18 +20,25 @@ from moreish.doctor.probes.predictions import (
     layout,
     per_example_losses,
 )
-from moreish.doctor.subject import Subject, first_float, with_floats
+from moreish.doctor.probes.rows import OF_LARGEST, OF_ROWS, row_losses, rows_off
+from moreish.doctor.subject import Subject, first_float, tensors, with_floats
 from moreish.errors import MoreishError
 
-_PASSED_ON = ("View", "ReshapeAlias", "Squeeze", "Unsqueeze", "Transpose", "T", "Permute", "Clone", "Alias", "ToCopy")
 
-
-def measure_loss(output: Any, subject: Subject, is_sigmoid: bool) -> Loss:
+def measure_loss(output: Any, subject: Subject, last: Operation) -> Loss:
     """What the loss is, and on which examples.
 
     Args:
-        is_sigmoid: whether the output comes out of a sigmoid; see `ends_in_sigmoid`.
+        last: the operation that the output comes out of; see `last_operation`.
     """
+    loss = _measured(output, subject, last.name == "sigmoid")
+    with torch.no_grad():
+        beyond = measure_range(last, loss, output, subject.targets)
+        share, mean = rows_off(loss.formula, tensors(subject.inputs), subject.targets)
+    return replace(loss, output_range=beyond, rows_off=share, row_sum=mean)
+
+
+def _measured(output: Any, subject: Subject, is_sigmoid: bool) -> Loss:
     with torch.no_grad():
         value = float(subject.loss(output))
         predictions = layout(output, subject)
@@ -42,8 +51,11 @@ def measure_loss(output: Any, subject: Subject, is_sigmoid: bool) -> Loss:
                 formula = _weighted_formula(output, subject, is_sigmoid, False)
             of_zero, of_mean, mean = _of_constants(targets, len(kept))
             count = targets.numel() if isinstance(targets, Tensor) else subject.num_examples
+            chance = math.nan
+            if formula in (OF_ROWS, OF_LARGEST, "softmax twice"):
+                count, chance = count // targets.shape[1], math.log(targets.shape[1])
             return Loss(
-                *(value, formula, reduction, 0, count, kept, math.nan, math.nan, "other"),
+                *(value, formula, reduction, 0, count, kept, chance, math.nan, "other"),
                 of_zero=of_zero,
                 of_mean=of_mean,
                 targets_mean=mean,
@@ -162,13 +174,17 @@ def _numeric_formula(output: Any, subject: Subject, is_sigmoid: bool) -> tuple[s
         value = float(subject.loss(with_floats(output, moved)))
     except MoreishError:  # it takes the network's own outputs only
         moved, value = outputs, float(subject.loss(output))
-    name, reduction = _matching(value, _numeric_losses(moved.flatten(), targets.flatten().to(moved)))
+    by_row = row_losses(moved, targets.to(moved))
+    name, reduction = _matching(value, [*_numeric_losses(moved.flatten(), targets.flatten().to(moved)), *by_row])
+    if name in (OF_ROWS, OF_LARGEST) and what_are(outputs) == "probabilities":
+        return "softmax twice", reduction
     return "sigmoid twice" if is_sigmoid and name == "binary cross entropy" else name, reduction
 
 
 def _numeric_losses(outputs: Tensor, targets: Tensor) -> list[tuple[str, Tensor]]:
     """What each formula gives for numbers and targets of one shape, one by one."""
-    losses = [("squared error", (outputs - targets).square()), ("absolute error", (outputs - targets).abs())]
+    losses = [("squared error", (outputs - targets).square()), ("absolute error", (outputs - targets).abs()),
+              ("Huber", F.smooth_l1_loss(outputs, targets, reduction="none"))]  # fmt: skip
     if bool(((targets >= 0) & (targets <= 1)).all()):
         losses.append(("binary cross entropy", F.binary_cross_entropy_with_logits(outputs, targets, reduction="none")))
         if bool(((outputs >= 0) & (outputs <= 1)).all()):
@@ -228,18 +244,6 @@ def _matching(value: float, candidates: Iterable[tuple[str, Tensor]]) -> tuple[s
             if is_close(value, float(total)) and (reduction == "mean" or losses.numel() > 1):
                 return name, reduction
     return "unknown", ""
-
-
-def ends_in_sigmoid(output: Any) -> bool:
-    """Whether a sigmoid is the last operation of the network that changes a number; False where no graph was kept."""
-    outputs = first_float(output)
-    node = None if outputs is None else outputs.grad_fn
-    while node is not None:
-        name = node.name().rstrip("0123456789").removesuffix("Backward")
-        if name not in _PASSED_ON:
-            return name == "Sigmoid"
-        node = node.next_functions[0][0]
-    return False
 
 
 def _is_binary(targets: Any) -> bool:
