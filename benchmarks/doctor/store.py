@@ -19,7 +19,7 @@ DIRECTORY = Path(__file__).parent / "evidence"
 NUM_SHARDS = 8
 _ROOT = Path(__file__).parents[2]
 _MEASURES = (
-    *(f"src/moreish/doctor/{name}.py" for name in ("evidence", "examine", "watch", "looks", "given", "branching")),
+    *(f"src/moreish/doctor/{name}.py" for name in ("evidence/*", "examine", "watch", "looks", "given", "branching")),
     *("src/moreish/doctor/restore.py", "src/moreish/doctor/subject.py", "src/moreish/doctor/probes/*.py"),
     *(f"benchmarks/doctor/{name}.py" for name in ("alterations", "architectures", "setting", "sources", "training")),
     *("benchmarks/doctor/networks*.py", "benchmarks/doctor/corpora*.py"),
