@@ -102,8 +102,10 @@ def test_scaled_data_are_left_in_peace(name: str) -> None:
     assert found(*HEALTHY[name]) is None
 
 
-def test_weights_that_make_up_for_it_are_left_in_peace() -> None:
+def test_weights_that_make_up_for_it_or_are_no_numbers_are_left_in_peace() -> None:
     model = network()
     with torch.no_grad():
         model[0].weight[:, 4] /= 1000  # type: ignore[index]
     assert found(model, scaled(_4=1000.0)) is None
+    nn.init.constant_(model[0].weight, torch.nan)  # type: ignore[index]
+    assert found(model, X) is None

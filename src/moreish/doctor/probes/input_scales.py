@@ -42,12 +42,12 @@ def measure_input_scales(subject: Subject) -> InputScales:
 
 def _scales(name: str, layer: nn.Linear, x: Tensor) -> InputScales:
     sizes = x.double().square().mean(0).sqrt()
-    if not bool(torch.isfinite(sizes).all()):
+    parts = sizes * layer.weight.detach().double().norm(dim=0)
+    if not bool(torch.isfinite(parts).all()):
         return InputScales()
     used = sizes > 0
     median = sizes[used].median() if bool(used.any()) else sizes.new_ones(())
     is_far = sizes > FAR * median
-    parts = sizes * layer.weight.detach().double().norm(dim=0)
     rest = parts[~is_far].norm().clamp_min(1e-300)
     return InputScales(
         layer=name,
