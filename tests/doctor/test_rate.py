@@ -125,7 +125,7 @@ def test_a_schedule_that_falls_in_stages_or_starts_again_leaps_nowhere() -> None
         optimizer.param_groups[0]["lr"] = 0.1 * (0.1 if step > 200 else 1.0) * (1 - step % 100 / 100)
 
     report = watched("mlp", 240, sgd(0.1), each_step=each_step, train=net.windows(4096, seed=901))
-    assert report.names == (), str(report)
+    assert not {"spikes", "rate-too-high"} & set(report.names), str(report)
 
 
 def residual() -> nn.Module:

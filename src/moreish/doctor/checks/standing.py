@@ -1,5 +1,6 @@
-"""Where a network stands beside simple models, at looks at which its steps have doubled twice."""
+"""Where a network stands beside simple models, once its steps have grown."""
 
+import math
 from dataclasses import dataclass
 
 from moreish.doctor.evidence import Evidence, Look, Reference
@@ -13,18 +14,21 @@ error, this share of that of the mean."""
 BEHIND, CLOSED = 0.05, 0.25
 """Nats (or such a share) behind the simple model; and share of what it lacks that a network closes while its steps
 grow fourfold."""
+GROWTH = 2.0
+"""Factor by which steps must have grown."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How a network stands at a look after its steps have doubled twice, paired by example.
+    """How a network stands at the third look or later, paired by example.
 
     Attributes:
         number: of such looks, from 1.
-        earlier: the looks at a quarter and at half of the steps.
+        earlier: the look at a quarter of the steps, or the first where there is none, and the look before this one.
         behind: its losses less those of the simplest model.
         gained: losses of the labels alone less its own.
-        p_stuck: against "it is not behind, or closes a quarter of that while its steps grow fourfold".
+        p_stuck: against "it is not behind, or closes a quarter of that while its steps grow fourfold" (less, where they
+            grew less).
     """
 
     number: int
@@ -59,13 +63,15 @@ def standings(evidence: Evidence) -> list[Standing] | str:
         return f"{reference.kind} led {below}: there may be nothing to learn"
     found: list[Standing] = []
     for look in looks[2:]:
-        first, second = (_latest(looks, look.step / part) for part in (4, 2))
-        if first is None or second is None:
-            continue  # the end of a training comes when it comes
+        first, second = _latest(looks, look.step / 4) or looks[0], _latest(looks, look.step - 1)
+        if second is None or look.step < GROWTH * first.step:
+            continue
+        # The end of a training comes when it comes: steps that grew less may close as much less.
+        share = CLOSED * min(1.0, math.log(look.step / first.step, 4))
         behind = differences(look.train_losses, reference.losses)
         lacked = differences(first.train_losses, reference.losses)
         closed = differences(first.train_losses, look.train_losses)
-        rests = clearly_above([CLOSED * lack - c for c, lack in zip(closed, lacked, strict=True)], 0.0)
+        rests = clearly_above([share * lack - c for c, lack in zip(closed, lacked, strict=True)], 0.0)
         p = max(clearly_above(behind, BEHIND * reference.unit), rests)  # both have to hold
         gained = differences(reference.marginal, look.train_losses)
         found.append(Standing(len(found) + 1, look, (first, second), behind, gained, p))
