@@ -21,6 +21,8 @@ from moreish.doctor.causes import CONSEQUENCES, explained_by
             {"rate-too-high": 100, "initial-loss": 0},
             {"initial-loss", "rate-too-high"},
         ),  # they have undone it
+        ({"vanishing": 0, "output-ignores-input": 0}, {"vanishing"}),
+        ({"label-shifted": 0, "rate-too-high": 200}, {"label-shifted"}),
         ({"not-shuffled": 100, "batch-norm-statistics": 50, "exploding": 50}, {"not-shuffled"}),
         ({"attention-collapse": 100, "inputs-ignored": 400, "underfitting": 400}, {"attention-collapse"}),
         ({"never-moves": 100, "inputs-ignored": 400, "underfitting": 400, "overfitting": 400}, {"never-moves"}),

@@ -17,7 +17,7 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
                        "rate-too-low", "no-gradient", "output-range"),
     "labels-mismatched": ("inputs-ignored", "underfitting", "overfitting", "label-shifted", "rate-too-low"),
     "label-in-input": ("overfitting", "label-shifted"),
-    "label-shifted": ("inputs-ignored", "underfitting"),
+    "label-shifted": ("inputs-ignored", "underfitting", "rate-too-high"),
     "softmax-twice": ("rate-too-low", "underfitting", "vanishing", "inputs-ignored", "initial-loss"),
     "likelihood-of-logits": ("initial-loss", "rate-too-high", "not-finite", "spikes"),
     "output-range": ("inputs-ignored", "underfitting", "dead-relu", "stuck-units", "saturated-tanh", "rate-too-low",
@@ -50,7 +50,7 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "dead-relu": ("vanishing", "underfitting", "no-gradient", "never-moves", *_NOTHING_ARRIVES),
     "stuck-units": ("vanishing", "underfitting", "no-gradient", "never-moves", "rate-too-high", *_NOTHING_ARRIVES),
     "batch-norm-statistics": _NOTHING_ARRIVES,  # what reaches the output is looked at in evaluation mode
-    "vanishing": ("underfitting", "rate-too-low", "rnn-forgets", "no-gradient"),
+    "vanishing": ("underfitting", "rate-too-low", "rnn-forgets", "no-gradient", *_NOTHING_ARRIVES),
     "rate-too-low": ("underfitting", "inputs-ignored", "never-moves"),
     "never-moves": ("inputs-ignored", "underfitting", "rate-too-high", "overfitting"),
     "schedule-not-applied": ("rate-too-low", "rate-too-high", "underfitting", "inputs-ignored", "spikes"),
