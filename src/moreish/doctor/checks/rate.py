@@ -20,8 +20,8 @@ WON = 0.10
 """What a tenth of the rate gains, relative to the level before, where that is more than annealing gains at any rate."""
 STEADY = 0.06
 """What a tenth of the rate gains on average over two looks or more, relative to the level before."""
-NUM_TESTS = 9
-"""That `rate-too-high` makes at one look: five of branches, two of a training that rests, one of a loss that rose, one
+NUM_TESTS = 10
+"""That `rate-too-high` makes at one look: five of branches, two of a training that rests, one of a loss that rose, two
 of first steps that raised it."""
 CAP = 3.0
 """Rise of one example's loss, relative to the level before, of which no more is counted."""
@@ -43,8 +43,9 @@ ROSE = 0.2
 GAINED, GAINED_LITTLE = 0.05, 0.01
 """What a tenth of the rate must gain, relative to the level before, where parameters are thrown about; and where they
 are replaced and the loss has stopped falling. Elsewhere a few percent are what annealing gains at any rate."""
-OVERSHOT = 3.0
-"""Loss after the first steps over that before them."""
+OVERSHOT, OVERSHOT_FAR = 3.0, 6.0
+"""Loss after the first steps over that before them, where they all but replaced the parameters; and where they threw
+them about."""
 GETS_ON = 0.03
 """Relative fall of the loss of the same training examples, while steps double, of a training that gets on."""
 DIVERGED = 10.0
@@ -259,7 +260,7 @@ def _idle(site: Site) -> float:
 
 
 def _overshot(evidence: Evidence, level: Level) -> list[Finding]:
-    """The first steps all but replaced the parameters, and left the loss far above what it was."""
+    """The first steps threw the parameters about, and left the loss far above what it was."""
     untrained = evidence.history.before if evidence.history else ()
     early = next((look for look in evidence.looks if 0 < look.step <= EARLY and look.train_losses), None)
     if early is None or not untrained:
@@ -267,14 +268,16 @@ def _overshot(evidence: Evidence, level: Level) -> list[Finding]:
     before, after = mean(untrained), mean(early.train_losses)
     largest = largest_move(_updates(evidence, early.step)) or 0.0
     allowed = level.each(NUM_TESTS)
-    p = mean_above(_capped(list(early.train_losses or ()), CAP * OVERSHOT * before), OVERSHOT * before)
-    if largest < REPLACED or before <= 0 or p >= allowed:
+    values, bound = list(early.train_losses or ()), OVERSHOT * before
+    p = min(mean_above(values, bound), mean_above(_capped(values, CAP * bound), bound))
+    least = THROWN if after > OVERSHOT_FAR * before else REPLACED
+    if largest < least or before <= 0 or p >= allowed:
         return []
     return [
         Finding(
             "rate-too-high", "major", None, early.step,
-            Measurement(f"loss after {early.step} steps", after, before, OVERSHOT * before, p, allowed,
-                        len(early.train_losses or ()), {"largest step": largest}),
+            Measurement(f"loss after {early.step} steps", after, before, bound, p, allowed, len(values),
+                        {"largest step": largest}),
             f"A step moved the parameters by {largest:.0%} of their length, and after {early.step} steps the loss was "
             f"{after:.3g}, where it was {before:.3g} before the first: what the initialisation was made for is gone "
             "before anything is learned.",
@@ -289,6 +292,8 @@ def _overshot(evidence: Evidence, level: Level) -> list[Finding]:
 def _rose(evidence: Evidence, level: Level) -> list[Finding]:
     """The loss of the same training examples rose far above its best, and was there at two looks in a row."""
     looks = [look for look in evidence.looks if look.train_losses and look.step > 0]
+    if evidence.history is not None and evidence.history.before:
+        looks.insert(0, Look(0, train_losses=evidence.history.before))
     found = []
     for number, (look, last) in enumerate(pairwise(looks[1:]), 1):
         best = min(looks[:number], key=lambda item: mean(item.train_losses))
