@@ -22,6 +22,7 @@ from moreish.doctor.causes import CONSEQUENCES, explained_by
             {"initial-loss", "rate-too-high"},
         ),  # they have undone it
         ({"vanishing": 0, "output-ignores-input": 0}, {"vanishing"}),
+        ({"rnn-forgets": 0, "context-unused": 0, "inputs-ignored": 400}, {"rnn-forgets"}),
         ({"label-shifted": 0, "rate-too-high": 200}, {"label-shifted"}),
         ({"not-shuffled": 100, "batch-norm-statistics": 50, "exploding": 50}, {"not-shuffled"}),
         ({"attention-collapse": 100, "inputs-ignored": 400, "underfitting": 400}, {"attention-collapse"}),

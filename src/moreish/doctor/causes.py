@@ -61,7 +61,7 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "spikes": ("not-finite", "dead-relu", "stuck-units", "saturated-tanh", "underfitting", "inputs-ignored",
                "exploding", "vanishing", "attention-collapse"),
     "split-overlap": (),
-    "rnn-forgets": ("underfitting",),
+    "rnn-forgets": ("underfitting", "context-unused", "inputs-ignored"),
     "attention-collapse": ("underfitting", "inputs-ignored"),
     "duplicates": ("overfitting",),
     "inputs-ignored": ("underfitting",),

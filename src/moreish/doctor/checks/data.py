@@ -4,7 +4,7 @@ from moreish.doctor.checks.check import Check, NotApplicable, Verdict
 from moreish.doctor.checks.standing import INFORMATION, differences, mean
 from moreish.doctor.evidence import Evidence
 from moreish.doctor.finding import Finding, Measurement, NotExamined
-from moreish.doctor.significance import Level, count_above, mean_above, mean_below
+from moreish.doctor.significance import Level, count_above, mean_above, mean_above_multiple, mean_below
 
 OVERLAP = 0.05
 """Share of validation that stands in training, beyond what is common in the language itself, from which it misleads."""
@@ -18,8 +18,9 @@ MIN_FOUND = 16
 """Examples of the loop that have to be found again in the training set."""
 RELABELLED = 0.05
 """Share of them with another target than there, from which the loop trains on something else."""
-TOLD_LESS = 0.5
-"""Of what the inputs of validation tell about its labels, the share that those of training tell about theirs."""
+TOLD_MORE, TOLD_LESS = 4.0, 0.1
+"""How many times as much the inputs of validation must tell about its labels as those of training about theirs; or the
+share that those of training at most tell."""
 MAX_COPIES = 0.5
 """Share of copies in training from which a model that is fitted on part of it says nothing about the rest."""
 _TAXONOMY = "Humbatova et al. 2020, ICSE, Taxonomy of Real Faults in Deep Learning Systems (wrong labels)"
@@ -88,7 +89,7 @@ def labels_mismatched(evidence: Evidence, level: Level) -> Verdict:
     if not is_found and not is_comparable:
         return NotExamined("labels-mismatched", "it takes minibatches whose examples stand in train as they are, or "
                            "train and validation in which a simple model can be fitted")  # fmt: skip
-    found, allowed = [], level.each(3)
+    found, allowed = [], level.each(4)
     if data is not None and is_found:
         # Short inputs recur with other targets; then it speaks that these stand in train too, beside other inputs.
         tried = [
@@ -114,13 +115,14 @@ def labels_mismatched(evidence: Evidence, level: Level) -> Verdict:
             )  # fmt: skip
     if told is not None and told_here is not None and is_comparable and not found:
         there, here = differences(told.marginal, told.losses), differences(told_here.marginal, told_here.losses)
-        p = max(mean_above(there, INFORMATION * told.unit), mean_below(here, TOLD_LESS * mean(there)))
+        less = min(mean_above_multiple(there, here, TOLD_MORE), mean_below(here, TOLD_LESS * mean(there)))
+        p = max(mean_above(there, INFORMATION * told.unit), less)
         if p < allowed:
             found.append(
                 Finding(
                     "labels-mismatched", "critical", None, 0,
                     Measurement(f"what inputs tell about targets in train ({told_here.kind}: loss below that of the "
-                                "targets alone)", mean(here), mean(there), TOLD_LESS * mean(there), p, allowed,
+                                "targets alone)", mean(here), mean(there), mean(there) / TOLD_MORE, p, allowed,
                                 len(here)),
                     f"{told.kind.capitalize()} leads {mean(there):.3g} below the targets alone in validation, and "
                     f"{mean(here):.3g} in train: there, targets do not belong to their inputs.",

@@ -16,7 +16,7 @@ RISE = 0.10
 """Rise of the loss, relative to its level before, from which a rate is too high."""
 JUMP = 0.20
 """Loss above that of a tenth of the rate, relative to its level before, from which a training only jumps about."""
-WON = 0.10
+WON = 0.12
 """What a tenth of the rate gains, relative to the level before, where that is more than annealing gains at any rate."""
 STEADY = 0.06
 """What a tenth of the rate gains on average over two looks or more, relative to the level before."""
@@ -43,9 +43,8 @@ ROSE = 0.2
 GAINED, GAINED_LITTLE = 0.05, 0.01
 """What a tenth of the rate must gain, relative to the level before, where parameters are thrown about; and where they
 are replaced and the loss has stopped falling. Elsewhere a few percent are what annealing gains at any rate."""
-OVERSHOT, OVERSHOT_FAR = 3.0, 6.0
-"""Loss after the first steps over that before them, where they all but replaced the parameters; and where they threw
-them about."""
+OVERSHOT = 5.0
+"""Loss after the first steps over that before them, where they all but replaced the parameters."""
 GETS_ON = 0.03
 """Relative fall of the loss of the same training examples, while steps double, of a training that gets on."""
 DIVERGED = 10.0
@@ -260,7 +259,7 @@ def _idle(site: Site) -> float:
 
 
 def _overshot(evidence: Evidence, level: Level) -> list[Finding]:
-    """The first steps threw the parameters about, and left the loss far above what it was."""
+    """The first steps all but replaced the parameters, and left the loss far above what it was."""
     untrained = evidence.history.before if evidence.history else ()
     early = next((look for look in evidence.looks if 0 < look.step <= EARLY and look.train_losses), None)
     if early is None or not untrained:
@@ -270,8 +269,7 @@ def _overshot(evidence: Evidence, level: Level) -> list[Finding]:
     allowed = level.each(NUM_TESTS)
     values, bound = list(early.train_losses or ()), OVERSHOT * before
     p = min(mean_above(values, bound), mean_above(_capped(values, CAP * bound), bound))
-    least = THROWN if after > OVERSHOT_FAR * before else REPLACED
-    if largest < least or before <= 0 or p >= allowed:
+    if largest < REPLACED or before <= 0 or p >= allowed:
         return []
     return [
         Finding(

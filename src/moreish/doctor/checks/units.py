@@ -4,9 +4,10 @@ from itertools import pairwise
 
 from moreish.doctor.branching import untouched_look
 from moreish.doctor.checks.check import Check, NotApplicable, Verdict
+from moreish.doctor.checks.standing import differences, is_loss_of
 from moreish.doctor.evidence import Evidence, Site
 from moreish.doctor.finding import Finding, Measurement, NotExamined
-from moreish.doctor.significance import Level, count_above, mean_below
+from moreish.doctor.significance import Level, count_above, mean_above, mean_below
 
 ALIVE = 0.005
 """A unit that answers at least this share of different inputs is sparse, not dead."""
@@ -18,6 +19,8 @@ ENTROPY_THRESHOLD = 0.6
 COLLAPSED, EVEN = 0.03, 1e-6
 """Relative entropy, over all heads, from which they are one-hot; and what it may lack where all is even."""
 EARLY = 10
+AHEAD, SURE = 0.1, 0.01
+"""Nats by which a network is ahead of a simple model, and the chance that it is not: it silences, so it spends no α."""
 
 
 def dead_relu(evidence: Evidence, level: Level) -> Verdict:
@@ -117,6 +120,8 @@ def attention_collapse(evidence: Evidence, level: Level) -> Verdict:
         return NotExamined("attention-collapse", "it takes two looks in training")
     if not any(site.relative_entropy for look in looks for site in look.sites or ()):
         return NotApplicable("no attention weights in the forward pass")
+    if _is_ahead(evidence):
+        return []  # whoever aligns one place with another looks at one alone, and is right
     found = []
     for number, (earlier, look) in enumerate(pairwise(looks), 1):
         before = {site.name: site for site in earlier.sites or () if len(site.relative_entropy) >= 3}
@@ -146,6 +151,15 @@ def attention_collapse(evidence: Evidence, level: Level) -> Verdict:
                 )
             )  # fmt: skip
     return found
+
+
+def _is_ahead(evidence: Evidence) -> bool:
+    """Whether the network has learned more than the simple model of the inputs, at the last look."""
+    reference = evidence.reference
+    losses = next((look.train_losses for look in reversed(evidence.looks) if look.train_losses), None)
+    if reference is None or not losses or len(losses) != len(reference.losses) or not is_loss_of(evidence, reference):
+        return False
+    return mean_above(differences(reference.losses, losses), AHEAD * reference.unit) < SURE
 
 
 CHECKS = (

@@ -9,6 +9,7 @@ from torch import Tensor
 
 NUM_FEATURES = 256
 PENALTY = 1e-2
+_LEAST_SPREAD = 0.1
 
 
 def logistic(
@@ -66,7 +67,8 @@ class Features:
         self._bias: Tensor = torch.randn(num_random, generator=generator)
         self._hidden: tuple[Tensor, Tensor] = (x, x)
         if num_random:
-            self._hidden = _moments(self._drawn(_standardised(x, self._numbers)))
+            mean, spread = _moments(self._drawn(_standardised(x, self._numbers)))
+            self._hidden = mean, spread.clamp_min(_LEAST_SPREAD)  # what is zero for almost all is not blown up
 
     def _drawn(self, x: Tensor) -> Tensor:
         return (x @ self._weight + self._bias).relu()
