@@ -10,8 +10,8 @@ LEARNED = 0.10
 """Share of what a simple model has learned, from which a network has learned something."""
 LOST, LOST_SHARE = 0.05, 0.10
 """Nats, or share of the squared error, that a narrow layer must lose."""
-NUM_TESTS = 3
-"""That `underfitting` makes at one look: one of a training that rests, two of a narrow layer."""
+NUM_TESTS = 4
+"""That `underfitting` makes at one look: one of a training that rests, three of a narrow layer."""
 
 
 def inputs_ignored(evidence: Evidence, level: Level) -> Verdict:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from statistics import median
 
 from moreish.doctor.checks.check import Check, NotApplicable, Verdict
@@ -10,8 +9,6 @@ from moreish.doctor.evidence import BatchNorm, Evidence, Look
 from moreish.doctor.finding import Finding, Measurement, NotExamined, Severity
 from moreish.doctor.significance import Level, mean_above, student_tail
 
-CONSTANT = 1e5
-"""Running variance over that of the batch, from which the channel is constant there."""
 DISTANCE = 0.5
 """Standard deviations between the running mean and that of the batch, from which evaluation suffers."""
 SPREAD = 2.0
@@ -77,8 +74,7 @@ def _exact(
 
 def running_statistics(evidence: Evidence, level: Level) -> Verdict:
     """The running statistics are far from those of the data, so that evaluation sees another network."""
-    tracking = [(look, _varying(norm)) for look, norm in _norms(evidence) if norm.tracks]
-    norms = [(look, norm) for look, norm in tracking if norm.mean_distance]
+    norms = [(look, norm) for look, norm in _norms(evidence) if norm.tracks and norm.mean_distance]
     if not _norms(evidence):
         return NotApplicable("there is no batch norm")
     # What has not arrived when the training ends never will, however slow the momentum.
@@ -114,13 +110,6 @@ def running_statistics(evidence: Evidence, level: Level) -> Verdict:
                 )
             )  # fmt: skip
     return found
-
-
-def _varying(norm: BatchNorm) -> BatchNorm:
-    """The channels that vary at all in the batch: of a constant one, any variance is infinitely many times its own."""
-    kept = [number for number, ratio in enumerate(norm.spread_ratio) if ratio < CONSTANT]
-    distances, ratios = (tuple(values[n] for n in kept) for values in (norm.mean_distance, norm.spread_ratio))
-    return replace(norm, mean_distance=distances, spread_ratio=ratios)
 
 
 def _bound(norm: BatchNorm, step: int) -> float:

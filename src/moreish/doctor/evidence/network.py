@@ -91,8 +91,9 @@ class BatchNorm:
         num_updates: how often the running statistics were updated; None where the module does not count.
         tracks: whether it has running statistics.
         is_training: the mode it was found in.
-        mean_distance: |running mean - batch mean| in standard deviations, one per channel (at most 64).
-        spread_ratio: running variance over batch variance, one per channel (at most 64).
+        mean_distance: |running mean - batch mean| in standard deviations, one per channel that varies (at most
+            64).
+        spread_ratio: running variance over batch variance, for the same channels.
     """
 
     name: str

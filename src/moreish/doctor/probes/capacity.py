@@ -21,6 +21,7 @@ MAX_WIDTH = 4
 MAX_EXAMPLES, MIN_EXAMPLES = 4096, 128
 _FEW = 16  # examples on which it is tried what passes where
 _MAX_NUMBERS = 512  # that come in
+_LAST = 64  # of them, those that came last: of a long history, fewer examples tell what matters
 _PENALTY = 3e-2
 _COUNTS = (0, simple.NUM_FEATURES)  # random features
 
@@ -73,13 +74,14 @@ def measure_narrow(subject: Subject, name: str) -> Narrow | None:
     if int(kept.sum()) < MIN_EXAMPLES or not all(bool(torch.isfinite(x).all()) for x in (known, before, after)):
         return None
     is_first = torch.arange(len(targets)) % 2 == 0
-    without, with_before = torch.zeros(len(targets)), torch.zeros(2, len(targets))
+    views = [(before, count) for count in _COUNTS] + [(before[:, -_LAST:], 0)] * (before.shape[1] > _LAST)
+    without, with_before = torch.zeros(len(targets)), torch.zeros(len(views), len(targets))
     for mine in (is_first, ~is_first):  # each half by what was fitted on the other
         helped = [known, *(_helped(known, after, targets, ~mine, count) for count in _COUNTS)]
         best = min(helped, key=lambda outputs: float(_losses(outputs[mine], targets[mine]).mean()))
         without[mine] = _losses(best, targets)[mine]
-        for losses, count in zip(with_before, _COUNTS, strict=True):
-            losses[mine] = _losses(_helped(best, before, targets, ~mine, count), targets)[mine]
+        for losses, (view, count) in zip(with_before, views, strict=True):
+            losses[mine] = _losses(_helped(best, view, targets, ~mine, count), targets)[mine]
     rows_of_both = tuple(_numbers(losses) for losses in with_before)
     return Narrow(name, after.shape[1], before.shape[1], _numbers(without), rows_of_both, is_number)
 

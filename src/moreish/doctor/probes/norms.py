@@ -11,6 +11,7 @@ from moreish.doctor.evidence import BatchNorm
 from moreish.doctor.subject import Subject
 
 _MAX_CHANNELS = 64
+_CONSTANT = 1e-12  # variance of a channel that says nothing of the running one
 
 
 def batch_norms(model: nn.Module) -> dict[str, nn.Module]:
@@ -76,8 +77,9 @@ def _noter(name: str, found: dict[str, BatchNorm], training_only: bool) -> Any:
             and isinstance(running_var, Tensor)
             and running_mean.numel() == rows.shape[1]
         ):
-            distance = (running_mean.float().view(-1) - mean).abs() / (variance + 1e-5).sqrt()
-            ratio = running_var.float().view(-1) / (variance + 1e-5)
+            varies = variance > _CONSTANT
+            distance = ((running_mean.float().view(-1) - mean).abs() / (variance + 1e-5).sqrt())[varies]
+            ratio = (running_var.float().view(-1) / (variance + 1e-5))[varies]
         count = getattr(module, "num_batches_tracked", None)
         momentum = getattr(module, "momentum", None)
         found[name] = BatchNorm(
