@@ -28,7 +28,7 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_findings_are_told_with_options_to_type(command: Any, words: Path) -> None:
     done = command("diagnose", words, *LOUD)
     assert done.code == 0
-    assert done.out.startswith("1. initial-loss (major)\n")
+    assert done.out.startswith("1. initial-loss (critical)\n")
     assert "remedy: Train with --head-scale 0.01." in done.out
     assert max(map(len, done.out.splitlines())) <= 100
     assert command("diagnose", words, *QUIET).out.startswith("Nothing was found")
@@ -74,7 +74,7 @@ def test_training_tells_findings_while_it_goes_on(command: Any, words: Path, tmp
     assert "moreish diagnose run --prove" in done.out
     assert (tmp_path / "run" / "doctor.json").is_file()
     again = command("diagnose", "run")
-    assert again.out.startswith("1. initial-loss (major)\n")
+    assert again.out.startswith("1. initial-loss (critical)\n")
     off = command("train", words, "--out", "off", "--doctor", "off", *LOUD)
     assert "doctor" not in off.out + off.err
     assert not (tmp_path / "off" / "doctor.json").exists()
