@@ -1,8 +1,8 @@
 """Weight decay that pulls harder than the gradient, where that can be shown to harm."""
 
 from moreish.doctor.branching import PULL
+from moreish.doctor.checks.branches import branch_at, branched, level_of
 from moreish.doctor.checks.check import Check, Verdict
-from moreish.doctor.checks.rate import branch_at, branched, level_of
 from moreish.doctor.checks.standing import differences, mean, standings
 from moreish.doctor.evidence import Evidence, Look
 from moreish.doctor.finding import Finding, Measurement, NotExamined

@@ -1,14 +1,14 @@
-"""The learning rate, tried out: a few steps from the same state on the same batches at this rate and others."""
+"""A learning rate that is too high: steps that raise the loss, destroy the network, or lose what was learned."""
 
 import math
 from dataclasses import replace
 from itertools import pairwise
-from statistics import median
 
-from moreish.doctor.branching import THROWN, TINY, USUAL, largest_move
+from moreish.doctor.branching import THROWN, USUAL, largest_move
+from moreish.doctor.checks.branches import EARLY, branch_at, branched, level_of, updates_until
 from moreish.doctor.checks.check import Check, Verdict
 from moreish.doctor.checks.standing import differences, mean, standings
-from moreish.doctor.evidence import Branch, Evidence, Look, Rates, Site, Update
+from moreish.doctor.evidence import Branch, Evidence, Look, Rates, Site
 from moreish.doctor.finding import Finding, Measurement, NotExamined
 from moreish.doctor.significance import Level, clearly_above, mean_above
 
@@ -25,14 +25,6 @@ NUM_TESTS = 10
 of first steps that raised it."""
 CAP = 3.0
 """Rise of one example's loss, relative to the level before, of which no more is counted."""
-EARLY = 10
-FACTOR, SHORT_FACTOR = 1000.0, 30.0
-"""Rates that far above one that is right are not stable; one where they are is too low. The second where steps are
-shorter than usual."""
-MIN_STEPS = 200
-"""A training may still be warming up before."""
-FALLEN = 0.02
-"""Relative fall of the loss since the first steps from which a training gets on."""
 REPLACED = 0.4
 """Step over parameters, both as lengths, from which one step all but replaces them."""
 IDLE, ALL_IDLE = 0.4, 0.9
@@ -40,35 +32,17 @@ IDLE, ALL_IDLE = 0.4, 0.9
 that threw the parameters about."""
 ROSE = 0.2
 """Rise of the loss of the same training examples above its best, relative to its level, that is not made good soon."""
+OVERSHOT = 5.0
+"""Loss after the first steps over that before them, where they all but replaced the parameters."""
 GAINED, GAINED_LITTLE = 0.05, 0.01
 """What a tenth of the rate must gain, relative to the level before, where parameters are thrown about; and where they
 are replaced and the loss has stopped falling. Elsewhere a few percent are what annealing gains at any rate."""
-OVERSHOT = 5.0
-"""Loss after the first steps over that before them, where they all but replaced the parameters."""
 GETS_ON = 0.03
 """Relative fall of the loss of the same training examples, while steps double, of a training that gets on."""
 DIVERGED = 10.0
 """Factor by which the loss grew, step by step, before it was no number: more than noise, less than one overflow."""
 BURST = 8
 """Steps after which a rate that leapt up is back, where that was no new stage of a schedule."""
-GAIN = 0.003
-"""Further fall of the loss at such a rate within a few steps, relative to its level before, that is no accident."""
-MORE = 20.0
-"""How many times as far the loss must fall there; a third of the factor, where that is less."""
-
-
-def branched(evidence: Evidence) -> list[tuple[int, Look, Rates]]:
-    looks = [(look, look.rates) for look in evidence.looks if look.rates is not None]
-    return [(number, look, rates) for number, (look, rates) in enumerate(looks, 1)]
-
-
-def level_of(evidence: Evidence, before: float) -> float:
-    """What a change of the loss is related to: its level, but no less than a tenth of that of the first steps.
-
-    A loss of almost zero doubles easily.
-    """
-    losses = evidence.history.losses[:16] if evidence.history else ()
-    return max(abs(before), 0.1 * abs(median(losses)) if losses else 0.0)
 
 
 def rate_too_high(evidence: Evidence, level: Level) -> Verdict:
@@ -208,7 +182,7 @@ def _thrown(evidence: Evidence, look: Look, gain: list[float], scale: float) -> 
     Such steps destroy what the initialisation was made for; what a tenth gains afterwards understates the harm. Where
     most of the first loss is gone, little is left to gain, and half of the first is what counts.
     """
-    largest = largest_move(_updates(evidence, look.step)) or 0.0
+    largest = largest_move(updates_until(evidence, look.step)) or 0.0
     scale = max(scale, _first(evidence) / 2)
     rests = largest >= REPLACED and not _gets_on(evidence, look)
     if largest < THROWN or mean(gain) < scale * (GAINED_LITTLE if rests else GAINED):
@@ -223,15 +197,11 @@ def _gets_on(evidence: Evidence, look: Look) -> bool:
     return mean(look.train_losses) < (1 - GETS_ON) * mean(earlier[-1].train_losses)
 
 
-def _updates(evidence: Evidence, step: int) -> list[tuple[Update, ...]]:
-    return [look.updates for look in evidence.looks if look.updates and look.step <= step]
-
-
 def _destroyed(evidence: Evidence) -> list[Finding]:
     """Steps threw the parameters about or replaced them, and units are dead or stuck that were not before."""
     before = {site.name: _idle(site) for look in evidence.looks if look.step == 0 for site in look.sites or ()}
     for look in evidence.looks:
-        largest = largest_move(_updates(evidence, look.step)) or 0.0
+        largest = largest_move(updates_until(evidence, look.step)) or 0.0
         least = IDLE if largest >= REPLACED else ALL_IDLE
         lost = [site for site in look.sites or () if _idle(site) >= least and before.get(site.name, 0.0) < IDLE / 2]
         if largest < THROWN:
@@ -265,7 +235,7 @@ def _overshot(evidence: Evidence, level: Level) -> list[Finding]:
     if early is None or not untrained:
         return []
     before, after = mean(untrained), mean(early.train_losses)
-    largest = largest_move(_updates(evidence, early.step)) or 0.0
+    largest = largest_move(updates_until(evidence, early.step)) or 0.0
     allowed = level.each(NUM_TESTS)
     values, bound = list(early.train_losses or ()), OVERSHOT * before
     p = min(mean_above(values, bound), mean_above(_capped(values, CAP * bound), bound))
@@ -302,7 +272,7 @@ def _rose(evidence: Evidence, level: Level) -> list[Finding]:
         if (
             min(map(mean, rises)) > least
             and p < allowed
-            and (largest_move(_updates(evidence, last.step)) or 0.0) >= USUAL
+            and (largest_move(updates_until(evidence, last.step)) or 0.0) >= USUAL
         ):
             found.append(
                 Finding(
@@ -337,7 +307,7 @@ def _lost(evidence: Evidence, level: Level) -> list[Finding]:
         marginal = mean(evidence.reference.marginal) if evidence.reference else math.nan
         loss = mean(stand.look.train_losses)
         allowed = level.each(NUM_TESTS, stand.number)
-        largest = largest_move(_updates(evidence, stand.look.step))
+        largest = largest_move(updates_until(evidence, stand.look.step))
         if largest is None or largest < USUAL:
             continue
         # A loss that hardly left its beginning speaks of other things: a rate too low, a network that cannot learn.
@@ -362,96 +332,4 @@ def _lost(evidence: Evidence, level: Level) -> list[Finding]:
     return found
 
 
-def rate_too_low(evidence: Evidence, level: Level) -> Verdict:
-    """A thousand times the rate, or more, is still stable, and much better; thirty times, where steps are short."""
-    found = _lost_in_rounding(evidence) + _crept(evidence, level)
-    if not found and not branched(evidence):
-        return NotExamined("rate-too-low", evidence.missing.get("rates", "no branch was made"))
-    for number, look, rates in branched(evidence):
-        own = branch_at(rates, 1.0)
-        largest = rates.moved if look.step == 0 else largest_move(_updates(evidence, look.step))
-        is_short = largest is not None and largest < USUAL
-        if look.step == 0 and not is_short:
-            continue  # some networks take any rate; this one is not small
-        if EARLY < look.step < MIN_STEPS or (not is_short and _has_fallen(evidence, look.step)):
-            continue
-        least = SHORT_FACTOR if is_short else FACTOR
-        higher = [b for b in rates.branches if b.factor >= least and b.is_finite and b.decay == 1.0]
-        if own is None or not own.is_finite or not higher:
-            continue
-        before, after = mean(own.before), mean(own.after)
-        allowed = level.each(2 * len(higher), number)
-        tried = [(mean_above(differences(own.after, branch.after), GAIN * abs(before)), branch) for branch in higher]
-        p, best = min(tried, key=lambda item: item[0])
-        gain = differences(own.after, best.after)
-        if p < allowed and mean(gain) > min(MORE, best.factor / 3) * (before - after):
-            rate = rates.learning_rate
-            found.append(
-                Finding(
-                    "rate-too-low", "major", None, look.step,
-                    Measurement(f"loss after {rates.num_steps} steps at this rate", after, mean(best.after),
-                                mean(best.after) + GAIN * before, p, allowed, len(gain),
-                                {"learning rate": rate, "loss before": before, "factor": best.factor}),
-                    f"At learning rate {rate:g} the loss hardly falls ({before:.4g} to {after:.4g} in "
-                    f"{rates.num_steps} "
-                    f"steps); at {rate * best.factor:g}, on the same batches, it falls to {mean(best.after):.4g}.",
-                    f"Try learning rate {rate * best.factor / 10:g}.",
-                    "Smith 2017, arXiv:1506.01186, section 3.3 (the range of rates)",
-                )
-            )  # fmt: skip
-    return found
-
-
-def _lost_in_rounding(evidence: Evidence) -> list[Finding]:
-    """All steps are tiny, and those of some parameter so small that no bit of it changes, gradient or not."""
-    looks = [look for look in evidence.looks if look.updates]
-    largest = largest_move(_updates(evidence, looks[-1].step)) if looks else None
-    if len(looks) < 3 or largest is None or not 0 < largest < TINY or looks[-1].step < MIN_STEPS:
-        return []
-    moved = {update.name for look in looks for update in look.updates or () if update.is_moved}
-    still = [u.name for u in looks[-1].updates or () if u.name not in moved and u.gradient_norm and u.in_optimizer]
-    if not still:
-        return []
-    return [_creeping(looks[-1], largest, f"no bit of {still[0]} changes, though it gets a gradient", None, None, None)]
-
-
-def _crept(evidence: Evidence, level: Level) -> list[Finding]:
-    """Steps are tiny from the first on, and the training rests behind the simple model."""
-    stands = standings(evidence)
-    found = []
-    for stand in [] if isinstance(stands, str) else stands:
-        allowed, largest = level.each(2, stand.number), largest_move(_updates(evidence, stand.look.step))
-        if stand.p_stuck < allowed and largest is not None and 0 < largest < TINY:
-            loss = mean(stand.look.train_losses)
-            what = f"the training loss rests at {loss:.3g}, {mean(stand.behind):.3g} above what a simple model reaches"
-            found.append(_creeping(stand.look, largest, what, stand.p_stuck, allowed, len(stand.behind)))
-    return found
-
-
-def _creeping(
-    look: Look, largest: float, what: str, p: float | None, allowed: float | None, count: int | None
-) -> Finding:
-    return Finding(
-        "rate-too-low", "major", None, look.step,
-        Measurement("length of a step over that of the parameters (median)", largest, USUAL,
-                    None if p is None else TINY, p, allowed, count),
-        f"A step moves the parameters by {largest:.1g} of their length, where a thousandth is usual, and {what}.",
-        "Multiply the learning rate by ten, and again, until a step moves parameters by about a thousandth.",
-        "Karpathy, makemore lecture 3 (update to data ratio)",
-    )  # fmt: skip
-
-
-def _has_fallen(evidence: Evidence, step: int) -> bool:
-    """Whether the loss fell since the first steps: whoever gets on has no rate that is a thousandth of its due."""
-    losses = evidence.history.losses[:step] if evidence.history else ()
-    return len(losses) > 32 and median(losses[-16:]) < (1 - FALLEN) * median(losses[:16])
-
-
-def branch_at(rates: Rates, factor: float) -> Branch | None:
-    return next((b for b in rates.branches if b.factor == factor and b.decay == 1.0), None)
-
-
-CHECKS = (
-    Check("rate-too-high", (), rate_too_high),
-    Check("rate-too-low", ("rates",), rate_too_low),
-)
+CHECKS = (Check("rate-too-high", (), rate_too_high),)
