@@ -115,14 +115,17 @@ def labels_mismatched(evidence: Evidence, level: Level) -> Verdict:
             )  # fmt: skip
     if told is not None and told_here is not None and is_comparable and not found:
         there, here = differences(told.marginal, told.losses), differences(told_here.marginal, told_here.losses)
-        less = min(mean_above_multiple(there, here, TOLD_MORE), mean_below(here, TOLD_LESS * mean(there)))
+        less, threshold = min(
+            (mean_above_multiple(there, here, TOLD_MORE), mean(there) / TOLD_MORE),
+            (mean_below(here, TOLD_LESS * mean(there)), TOLD_LESS * mean(there)),
+        )
         p = max(mean_above(there, INFORMATION * told.unit), less)
         if p < allowed:
             found.append(
                 Finding(
                     "labels-mismatched", "critical", None, 0,
                     Measurement(f"what inputs tell about targets in train ({told_here.kind}: loss below that of the "
-                                "targets alone)", mean(here), mean(there), mean(there) / TOLD_MORE, p, allowed,
+                                "targets alone)", mean(here), mean(there), threshold, p, allowed,
                                 len(here)),
                     f"{told.kind.capitalize()} leads {mean(there):.3g} below the targets alone in validation, and "
                     f"{mean(here):.3g} in train: there, targets do not belong to their inputs.",

@@ -82,8 +82,8 @@ def measure_narrow(subject: Subject, name: str) -> Narrow | None:
         without[mine] = _losses(best, targets)[mine]
         for losses, (view, count) in zip(with_before, views, strict=True):
             losses[mine] = _losses(_helped(best, view, targets, ~mine, count), targets)[mine]
-    rows_of_both = tuple(_numbers(losses) for losses in with_before)
-    return Narrow(name, after.shape[1], before.shape[1], _numbers(without), rows_of_both, is_number)
+    helped_by_view = tuple(_numbers(losses) for losses in with_before)
+    return Narrow(name, after.shape[1], before.shape[1], _numbers(without), helped_by_view, is_number)
 
 
 def _is_reconstruction(subject: Subject) -> bool:
