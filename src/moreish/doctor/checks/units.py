@@ -114,8 +114,9 @@ def attention_scale(evidence: Evidence, level: Level) -> Verdict:
 
 
 def attention_collapse(evidence: Evidence, level: Level) -> Verdict:
-    """Attention in training looks at one position alone, or at all alike to the last digit, look after look; in a network
-    that is ahead of a simple model it may.
+    """Attention in training looks at one position alone, or at all alike to the last digit, look after look.
+
+    In a network that is ahead of a simple model it may.
     """
     looks = [look for look in evidence.looks if look.sites is not None and look.step > EARLY]
     if len(looks) < 2:
