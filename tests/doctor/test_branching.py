@@ -8,8 +8,8 @@ import torch.nn.functional as F
 
 from doctor import networks as net
 from doctor.loops import sgd, watched
-from moreish.doctor.branching import HIGHER, LOWER, has_stalled, what_to_try
-from moreish.doctor.evidence import Update
+from moreish.doctor.branching import HIGHER, LOWER, MODERATE, has_stalled, what_to_try
+from moreish.doctor.evidence import Branch, Look, Rates, Update
 from moreish.doctor.probes.rates import MAX_MEASURED, minibatches
 from moreish.doctor.subject import make_subject
 
@@ -22,17 +22,31 @@ def moving(*steps: float, decay: float = 0.0) -> tuple[Update, ...]:
     return tuple(Update(f"p{number}", moved, True, 1.0, decay=decay) for number, moved in enumerate(steps))
 
 
+TRIED = Rates(0.1, 16, (Branch(1.0, (1.0,), (1.0,), True, 1.0), Branch(30.0, (1.0,), (1.0,), True, 1.0)))
+SHORT = moving(0.002, 0.002)
+
+
+def looked(*looks: tuple[Update, ...], first: int = 400) -> list[Look]:
+    return [Look(first * 2**number, updates=updates) for number, updates in enumerate(looks)]
+
+
 @pytest.mark.parametrize(
     ("losses", "looks", "expected"),
     [
-        (FALLING, [moving(0.01, 0.02)], None),
-        (RESTING, [moving(0.01, 0.02)], (LOWER, ())),
-        (RESTING, [moving(1e-5, 2e-5)], (HIGHER, ())),
-        (RESTING, [], ((*LOWER, *HIGHER), ())),
-        (FALLING, [moving(0.1, 0.5, 0.9), moving(0.01)], (LOWER, ())),
-        (FALLING, [moving(0.01, 0.02, 0.9)], None),  # one parameter of many
-        (FALLING, [moving(0.01, decay=0.5)], ((), (0.0,))),
-        (FALLING, [moving(0.01, decay=0.5), moving(0.01, decay=0.1)], None),
+        (FALLING, looked(moving(0.01, 0.02)), None),
+        (RESTING, looked(moving(0.01, 0.02)), (LOWER, ())),
+        (RESTING, looked(moving(1e-5, 2e-5)), (HIGHER, ())),
+        (RESTING, [Look(400)], ((*LOWER, *HIGHER), ())),
+        (FALLING, looked(moving(0.1, 0.5, 0.9), moving(0.01)), (LOWER, ())),
+        (FALLING, looked(moving(0.01, 0.02, 0.9)), None),  # one parameter of many
+        (FALLING, looked(moving(0.01, decay=0.5)), ((), (0.0,))),
+        (FALLING, looked(moving(0.01, decay=0.5), moving(0.01, decay=0.1)), None),
+        (FALLING, looked(SHORT), (MODERATE, ())),
+        (RESTING, looked(SHORT), ((*LOWER, *MODERATE), ())),
+        (FALLING, looked(moving(0.5, 0.5), SHORT), ((*LOWER, *MODERATE), ())),  # parameters that began tiny
+        (FALLING, looked(SHORT, first=100), None),  # it may be warming up
+        (FALLING, [Look(200, updates=SHORT, rates=TRIED), Look(400, updates=SHORT)], None),  # once is enough
+        (RESTING, [*(Look(n, rates=TRIED) for n in (100, 200, 400)), Look(800, updates=SHORT)], None),
     ],
 )
 def test_branches_are_asked_for_by_what_was_seen(losses: Any, looks: Any, expected: Any) -> None:

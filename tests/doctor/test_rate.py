@@ -73,13 +73,35 @@ def test_a_rate_that_is_far_too_low_is_named_though_the_loss_falls(of: Any, rate
     "optimise",
     [
         optimiser(torch.optim.Adam, 1e-3),
-        optimiser(torch.optim.Adam, 3e-4, weight_decay=1e-4),
         optimiser(torch.optim.AdamW, 3e-3, weight_decay=0.1),
         optimiser(torch.optim.SGD, 0.02, momentum=0.9),
     ],
 )
 def test_usual_rates_and_decays_are_left_in_peace(of: Any, optimise: Any) -> None:
     assert watched(of, 420, optimise, **pairs(of[1])).names == ()
+
+
+@pytest.mark.parametrize(("of", "rate"), [(CLASSES, 1e-4), (NUMBERS, 3e-4)])
+def test_a_rate_is_too_low_for_so_few_steps(of: Any, rate: float) -> None:
+    report = watched(of, 420, optimiser(torch.optim.Adam, rate), **pairs(of[1]))
+    assert report.names == ("rate-too-low",), str(report)
+    assert "or train many times as long" in report.findings[0].remedy
+
+
+def test_a_low_rate_that_is_given_the_time_is_left_in_peace() -> None:
+    steady = optimiser(torch.optim.Adam, 3e-4, weight_decay=1e-4)
+    assert watched(CLASSES, 420, steady, **pairs(CLASSES[1])).names == ()
+    assert watched(NUMBERS, 1300, steady, **pairs(NUMBERS[1])).names == ()
+
+
+def test_a_rate_that_a_loop_still_raises_is_left_in_peace() -> None:
+    """Without a scheduler nobody knows how far it will rise."""
+
+    def each_step(step: int, _model: Any, optimizer: torch.optim.Optimizer, _scheduler: Any) -> None:
+        optimizer.param_groups[0]["lr"] = 3e-4 * step / 250
+
+    slow = optimiser(torch.optim.Adam, 1e-6)
+    assert watched(NUMBERS, 250, slow, each_step=each_step, **pairs(NUMBERS[1])).names == ()
 
 
 @pytest.mark.parametrize(

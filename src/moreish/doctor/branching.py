@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from statistics import median
 
-from moreish.doctor.evidence import Look, Update
+from moreish.doctor.evidence import Branch, Look, Update
 
 MAX_BRANCHINGS, BRANCH_STEPS = 3, 16
 FIRST_STEP = 100
 """A training may still be warming up before."""
+FIRST_HIGHER = 200
+"""So may one whose steps seem too short."""
 PULL = 0.3
 """Pull of weight decay over that of the gradient from which a branch without it is worth its cost."""
 THROWN = 0.2
@@ -17,29 +19,39 @@ USUAL = 1e-3
 low."""
 TINY = 3e-4
 """The same where steps creep."""
-LOWER, LOWEST, HIGHER = (0.1,), (1e-2, 1e-4), (30.0, 1e3, 1e4)
+MODEST = 3e-3
+"""The same up to which steps thirty times as long may do: once, a branch is worth its cost there."""
+LOWER, LOWEST, MODERATE, HIGHER = (0.1,), (1e-2, 1e-4), (30.0,), (30.0, 1e3, 1e4)
 """Factors of the rate that are tried; the lowest where all others diverge."""
 _STALL = 0.02  # relative fall of the loss below which it may be worth asking why
 
 
-def what_to_try(
-    losses: Sequence[float], looks: Sequence[tuple[Update, ...]]
-) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+def what_to_try(losses: Sequence[float], looks: Sequence[Look]) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
     """Factors of the rate and of the decay to branch with, besides both as they are; None where nothing asks for it.
 
     Args:
         losses: of every step so far.
-        looks: how far parameters moved at each look so far.
+        looks: so far, the present one last.
     """
-    if max((update.decay for update in (looks[-1] if looks else ())), default=0.0) > PULL:
-        return (), (0.0,)
-    largest = largest_move(looks)
-    is_odd = largest is not None and (largest >= THROWN or largest < USUAL)
-    if not is_odd and not has_stalled(losses):
+    now, earlier = looks[-1], [look for look in looks if look.step > 0 and look.rates is not None]
+    if now.step < FIRST_STEP or len(earlier) >= MAX_BRANCHINGS:
         return None
+    if max((update.decay for update in now.updates or ()), default=0.0) > PULL:
+        return (), (0.0,)
+    largest, present = (largest_move([look.updates for look in chosen if look.updates]) for chosen in (looks, [now]))
+    is_odd = largest is not None and (largest >= THROWN or largest < USUAL)
+    is_modest = present is not None and present < MODEST and now.step >= FIRST_HIGHER
+    has_tried = any(look.step >= FIRST_HIGHER and branch.factor > 1 for look in earlier for branch in _branches(look))
+    higher = MODERATE if is_modest and not has_tried else ()
+    if not is_odd and not has_stalled(losses):
+        return (higher, ()) if higher else None
     if largest is None:
         return (*LOWER, *HIGHER), ()
-    return (LOWER if largest >= USUAL else HIGHER), ()
+    return ((*LOWER, *higher) if largest >= USUAL else HIGHER), ()
+
+
+def _branches(look: Look) -> Sequence[Branch]:
+    return () if look.rates is None else look.rates.branches
 
 
 def largest_move(looks: Sequence[tuple[Update, ...]]) -> float | None:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from moreish.doctor.branching import FIRST_STEP, MAX_BRANCHINGS, what_to_try
+from moreish.doctor.branching import FIRST_STEP, what_to_try
 from moreish.doctor.checks.loop import SCALE_FREE
 from moreish.doctor.evidence import BatchNorm, Graph, Look, Rates
 from moreish.doctor.given import Given
@@ -48,7 +48,6 @@ class Looks:
         self._optimizer: torch.optim.Optimizer = optimizer
         self._passes: Passes = passes
         self._given: Given = given
-        self._num_branchings: int = 0
         self._hooks: ExitStack = ExitStack()
         self._probe: StepProbe | None = None
         self._trace: Trace | None = None
@@ -136,10 +135,5 @@ class Looks:
 
     def _branched(self, look: Look, losses: Sequence[float], batch_size: int) -> Rates | None:
         """Branches from here, where something speaks against the rate or the decay: they cost as much as some steps."""
-        if not self._given.can_branch or self._num_branchings >= MAX_BRANCHINGS or look.step < FIRST_STEP:
-            return None
-        trial = what_to_try(losses, [item.updates for item in (*self.taken, look) if item.updates])
-        if trial is None:
-            return None
-        self._num_branchings += 1
-        return self._given.rates(self._optimizer, batch_size, *trial)
+        trial = what_to_try(losses, [*self.taken, look]) if self._given.can_branch else None
+        return None if trial is None else self._given.rates(self._optimizer, batch_size, *trial)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from moreish.corpus import Corpus, Split
-from moreish.doctor.branching import BRANCH_STEPS, FIRST_STEP, MAX_BRANCHINGS, what_to_try
+from moreish.doctor.branching import BRANCH_STEPS, what_to_try
 from moreish.doctor.evidence import Look, Rates, Update
 from moreish.doctor.examine import first_pass
 from moreish.doctor.probes.norms import measure_norms
@@ -51,10 +51,7 @@ def look_at(
     rate = _rate_at(step, recipe)
     updates = _updates(statistics, recipe, weights, rate) if len(statistics) else None
     with threads(recipe.threads), torch.random.fork_rng(devices=()):
-        rates = None
-        if sum(look.rates is not None for look in earlier if look.step > 0) < MAX_BRANCHINGS and step >= FIRST_STEP:
-            moves = [*(look.updates for look in earlier if look.updates), updates or ()]
-            rates = _branched(module, checkpoint, recipe, corpus, rate, moves)
+        rates = _branched(module, checkpoint, recipe, corpus, rate, [*earlier, Look(step, updates=updates)])
         # While it trains, running statistics lag behind a network that moves: it is their end that counts.
         is_over = step == recipe.steps
         norms = tuple(replace(norm, num_updates=step) for norm in measure_norms(subject)) if is_over else None
@@ -80,7 +77,7 @@ def _branched(
     recipe: Recipe,
     corpus: Corpus,
     rate: float,
-    looks: Sequence[tuple[Update, ...]],
+    looks: Sequence[Look],
 ) -> Rates | None:
     """Branches at other rates, or without decay, where something speaks against them."""
     trial = what_to_try(checkpoint.history.all_losses().tolist(), looks)
