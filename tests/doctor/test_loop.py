@@ -259,14 +259,27 @@ def test_a_parameter_that_an_update_made_infinite_is_named() -> None:
     assert (finding.name, finding.layer, finding.step) == ("not-finite", "W.0", 23)
 
 
-@pytest.mark.parametrize(("spoils", "names"), [(True, ("batch-norm-statistics",)), (False, ())])
-def test_running_statistics_of_other_data_are_named(spoils: bool, names: tuple[str, ...]) -> None:
-    """Every second step, white pictures pass through the network in training mode."""
+WHITE = torch.full((64, 1, 12, 12), 4.0)
+
+
+@pytest.mark.parametrize(
+    ("every", "pictures", "names"),
+    [
+        (2, WHITE, ("batch-norm-statistics",)),
+        (20, WHITE, ("batch-norm-statistics",)),
+        (20, torch.zeros(64, 1, 12, 12), ("batch-norm-statistics",)),
+        (20, net.images(64, 905)[0], ()),
+        (100, WHITE, ()),
+        (221, WHITE, ()),
+    ],
+)
+def test_running_statistics_of_other_data_are_named(every: int, pictures: Tensor, names: tuple[str, ...]) -> None:
+    """Now and then, pictures pass through the network in training mode, without gradients."""
 
     def each_step(step: int, model: nn.Module, *_: Any) -> None:
         with torch.no_grad():
-            if spoils and step % 2:
-                model(torch.full((64, 1, 12, 12), 4.0))
+            if step % every == every - 1:
+                model(pictures)
             if step % 40 == 0:
                 model.eval()
                 model(torch.zeros(8, 1, 12, 12))

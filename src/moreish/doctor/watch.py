@@ -208,6 +208,7 @@ class Doctor:
             not_finite=self._passes.not_finite,
             passes_in_training_mode=self._passes.num_in_training_mode if is_seen else None,
             passes_in_evaluation_mode=self._passes.num_in_evaluation_mode if is_seen else None,
+            strays=tuple(self._passes.strays),
             noisy_modules=self._passes.noisy,
             minibatches=tuple(self._minibatches),
             scales=tuple(self._scales),

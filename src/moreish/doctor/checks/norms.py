@@ -5,7 +5,7 @@ from collections.abc import Callable
 from statistics import median
 
 from moreish.doctor.checks.check import Check, NotApplicable, Verdict
-from moreish.doctor.evidence import BatchNorm, Evidence, Look
+from moreish.doctor.evidence import BatchNorm, Evidence, Look, Stray
 from moreish.doctor.finding import Finding, Measurement, NotExamined, Severity
 from moreish.doctor.significance import Level, mean_above, student_tail
 
@@ -14,6 +14,8 @@ DISTANCE = 0.5
 SPREAD = 2.0
 """Factor between the running variance and that of the batch."""
 MIN_ROWS = 30
+MIN_STRAYS, STRAY_SHARE = 3, 0.02
+"""Passes without gradients in training mode, and their share of all that running statistics learn from."""
 MIN_MINIBATCHES = 8
 _PAPER = "Ioffe & Szegedy 2015, arXiv:1502.03167, section 3.1"
 
@@ -77,6 +79,9 @@ def running_statistics(evidence: Evidence, level: Level) -> Verdict:
     norms = [(look, norm) for look, norm in _norms(evidence) if norm.tracks and norm.mean_distance]
     if not _norms(evidence):
         return NotApplicable("there is no batch norm")
+    astray = _astray(evidence)
+    if astray:
+        return astray
     # What has not arrived when the training ends never will, however slow the momentum.
     end = max((look.step for look, _ in norms), default=0) if evidence.history and evidence.history.is_over else 0
     large = [(look, norm) for look, norm in norms if norm.rows >= MIN_ROWS]
@@ -110,6 +115,40 @@ def running_statistics(evidence: Evidence, level: Level) -> Verdict:
                 )
             )  # fmt: skip
     return found
+
+
+def _astray(evidence: Evidence) -> list[Finding]:
+    """Running statistics learn from passes that are no training, over other data than those trained on."""
+    history = evidence.history
+    count = (history.passes_in_training_mode or 0) if history else 0
+    if history is None or count < MIN_STRAYS or count < STRAY_SHARE * len(history.losses):
+        return []
+    by_layer: dict[str, list[Stray]] = {}
+    for stray in history.strays:
+        by_layer.setdefault(stray.layer, []).append(stray)
+    # In the first passes running statistics are still what they were made with.
+    off = [strays for strays in by_layer.values() if len(strays) > 1 and all(map(_is_off, strays[-2:]))]
+    if not off:
+        return []
+    stray = off[0][-1]
+    return [
+        Finding(
+            "batch-norm-statistics", "major", stray.layer, len(history.losses),
+            Measurement("distance of what the norm gets there from its running mean (standard deviations)",
+                        stray.distance, 0.0, DISTANCE,
+                        details={"variance there over the running one": stray.spread, "such passes": count}),
+            f"{count:,} passes without gradients were made in training mode, over other data than those trained on: "
+            "torch.no_grad() does not keep batch norm from learning from them, and evaluation normalises by what it "
+            "learned.",
+            "Call model.eval() before such passes and model.train() after them.",
+            _PAPER,
+        )
+    ]  # fmt: skip
+
+
+def _is_off(stray: Stray) -> bool:
+    is_far = stray.distance >= DISTANCE + 1 / stray.rows**0.5
+    return stray.rows >= MIN_ROWS and (is_far or not 1 / SPREAD <= stray.spread <= SPREAD)
 
 
 def _bound(norm: BatchNorm, step: int) -> float:

@@ -22,7 +22,7 @@ from moreish.doctor.evidence.network import (
     Site,
     Unregistered,
 )
-from moreish.doctor.evidence.steps import Branch, History, Minibatch, NotFinite, Rates, Update
+from moreish.doctor.evidence.steps import Branch, History, Minibatch, NotFinite, Rates, Stray, Update
 from moreish.doctor.plain import plain, reader
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "Rates",
     "Reference",
     "Site",
+    "Stray",
     "Unregistered",
     "Update",
     "Wiring",

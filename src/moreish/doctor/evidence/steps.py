@@ -88,6 +88,23 @@ class Minibatch:
 
 
 @dataclass(frozen=True)
+class Stray:
+    """What a batch norm got in a pass without gradients in training mode, and learned from.
+
+    Attributes:
+        layer: name of the norm.
+        rows: values a channel.
+        distance: between their mean and the running one, in running standard deviations; median over channels.
+        spread: their variance over the running one; median over channels.
+    """
+
+    layer: str
+    rows: int
+    distance: float
+    spread: float
+
+
+@dataclass(frozen=True)
 class History:
     """Every step's loss, and what was seen along the way, from the first step watched.
 
@@ -102,6 +119,7 @@ class History:
         not_finite: where the first gradient that was not finite came from; None without any, or without `with`.
         passes_in_training_mode: passes without gradients in training mode; None without `with`.
         passes_in_evaluation_mode: the same in evaluation mode.
+        strays: of some of the former, the first, the second, the fourth and so on, what each batch norm got.
         noisy_modules: names of modules that act otherwise in training: dropout, norms of the batch.
         minibatches: labels of some minibatches: each of the first eight, then at steps that grow by a fourth.
         rate_jumps: steps whose rate, of the first group, is three times that of the step before or more, or a third or
@@ -122,6 +140,7 @@ class History:
     not_finite: NotFinite | None = None
     passes_in_training_mode: int | None = None
     passes_in_evaluation_mode: int | None = None
+    strays: tuple[Stray, ...] = ()
     noisy_modules: tuple[str, ...] = ()
     minibatches: tuple[Minibatch, ...] = ()
     scales: tuple[tuple[int, float], ...] = ()

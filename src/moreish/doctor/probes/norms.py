@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from moreish.doctor.evidence import BatchNorm
+from moreish.doctor.evidence import BatchNorm, Stray
 from moreish.doctor.subject import Subject
 
 _MAX_CHANNELS = 64
@@ -59,11 +60,7 @@ def _noter(name: str, found: dict[str, BatchNorm], training_only: bool) -> Any:
             return
         if training_only and not torch.is_grad_enabled():
             return
-        x = args[0].detach().float()
-        is_channels_first = isinstance(module, nn.modules.batchnorm._BatchNorm) and x.ndim > 2
-        rows = (x.movedim(1, -1) if is_channels_first else x).reshape(
-            -1, x.shape[1] if is_channels_first else x.shape[-1]
-        )
+        rows = _rows(module, args[0])
         mean, variance = rows.mean(0), rows.var(0, correction=1 if len(rows) > 1 else 0)
         running_mean = getattr(module, "running_mean", None)
         running_var = getattr(module, "running_var", None)
@@ -94,3 +91,31 @@ def _noter(name: str, found: dict[str, BatchNorm], training_only: bool) -> Any:
         )
 
     return note
+
+
+def _rows(module: nn.Module, x: Tensor) -> Tensor:
+    """What a norm takes its statistics from, (values of a channel, channels)."""
+    x = x.detach().float()
+    is_channels_first = isinstance(module, nn.modules.batchnorm._BatchNorm) and x.ndim > 2
+    return (x.movedim(1, -1) if is_channels_first else x).reshape(-1, x.shape[1] if is_channels_first else x.shape[-1])
+
+
+@contextmanager
+def strays_noted(model: nn.Module, found: list[Stray]) -> Iterator[None]:
+    """What batch norms learn from in passes that are no training, one entry a norm and pass."""
+
+    def note(name: str, module: Any, args: Any) -> None:
+        mean, variance = getattr(module, "running_mean", None), getattr(module, "running_var", None)
+        if isinstance(mean, Tensor) and isinstance(variance, Tensor) and args and isinstance(args[0], Tensor):
+            rows = _rows(module, args[0])
+            kept = variance.view(-1) + 1e-5
+            distances = (rows.mean(0) - mean.view(-1)).abs() / kept.sqrt()
+            spreads = (rows.var(0, correction=0) + 1e-5) / kept
+            found.append(Stray(name, rows.shape[0], float(distances.median()), float(spreads.median())))
+
+    handles = [module.register_forward_pre_hook(partial(note, name)) for name, module in batch_norms(model).items()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

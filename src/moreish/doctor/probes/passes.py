@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from moreish.doctor.evidence import NotFinite
-from moreish.doctor.probes.norms import batch_norms
+from moreish.doctor.evidence import NotFinite, Stray
+from moreish.doctor.probes.norms import batch_norms, strays_noted
 from moreish.doctor.probes.step import smallest, trained_parameters
 from moreish.doctor.probes.trace import tracing
 from moreish.doctor.restore import eager, untouched
-from moreish.doctor.subject import Subject, unwrapped
+from moreish.doctor.subject import Subject, is_compiled, unwrapped
 from moreish.errors import MoreishError
 
 
@@ -26,6 +26,7 @@ class Passes:
     Attributes:
         num_in_training_mode: passes without gradients in training mode; counted where the mode makes a difference.
         num_in_evaluation_mode: the same in evaluation mode.
+        strays: what batch norms got in some of the former, rarer and rarer.
         noisy: names of modules that act otherwise in training than in evaluation.
         num_steps: how often the optimiser stepped.
         has_caught: whether a gradient that is not finite waits to be explained.
@@ -36,6 +37,8 @@ class Passes:
         self.num_in_training_mode: int = 0
         self.num_in_evaluation_mode: int = 0
         self.num_steps: int = 0
+        self.strays: list[Stray] = []
+        self._stray_hooks = ExitStack()
         self._entered = model
         self._model = model = unwrapped(model)
         self.noisy: tuple[str, ...] = _noisy_modules(model)
@@ -54,6 +57,7 @@ class Passes:
         stack = ExitStack()
         if self.noisy:
             stack.callback(self._entered.register_forward_pre_hook(self._enters).remove)
+            stack.callback(self._entered.register_forward_hook(self._leaves, always_call=True).remove)
         stack.callback(self._optimizer.register_step_pre_hook(self._steps).remove)
         return stack
 
@@ -70,10 +74,16 @@ class Passes:
     def _enters(self, module: nn.Module, args: object) -> None:
         if torch.is_grad_enabled() or self._is_away:
             return
-        if module.training:
-            self.num_in_training_mode += 1
-        else:
+        if not module.training:
             self.num_in_evaluation_mode += 1
+            return
+        self.num_in_training_mode += 1
+        is_power_of_two = self.num_in_training_mode & (self.num_in_training_mode - 1) == 0
+        if is_power_of_two and not is_compiled(self._entered):  # hooks inside would be compiled with it
+            self._stray_hooks.enter_context(strays_noted(self._model, self.strays))
+
+    def _leaves(self, *_: object) -> None:
+        self._stray_hooks.close()
 
     def _steps(self, *_: object) -> None:
         if self._is_away:
