@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from doctor import networks as net
 from doctor.loops import sgd, watched
-from moreish.doctor.evidence import Reference
+from moreish.doctor import Evidence, judge
+from moreish.doctor.evidence import History, Look, Reference
 from moreish.doctor.probes.reference import measure_reference
 
 WINDOWS: dict[str, Any] = {"train": net.windows(4096, seed=901), "validation": net.windows(1024, seed=902)}
@@ -205,3 +206,30 @@ def test_numbers_that_are_known_by_heart_are_named(num_examples: int, names: tup
         F.mse_loss,
     )
     assert watched(network, 850, train=train, validation=numbers(500, 2)).names == names
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "names"),
+    [
+        ((2.0, 1.0, 0.8, 0.5), (2.0, 1.05, 1.0, 1.1), ("overfitting",)),
+        ((2.0, 1.0, 0.8, 0.5), (2.0, 1.05, 1.0, 1.02), ()),  # it rests, and training is not twice as good
+        ((2.0, 1.0, 0.8, 0.8), (2.0, 1.05, 1.0, 1.1), ()),  # training falls no more
+        ((2.0, 1.0, 0.98, 0.95), (2.0, 1.05, 1.0, 1.1), ()),  # training is hardly better
+    ],
+)
+def test_validation_that_has_turned_is_named_where_training_left_it_behind(
+    train: tuple[float, ...], validation: tuple[float, ...], names: tuple[str, ...]
+) -> None:
+    noise = torch.randn(2, 256, generator=torch.Generator().manual_seed(5)).mul(0.3).exp().double()
+    jitter = torch.randn(4, 256, generator=torch.Generator().manual_seed(6)).mul(0.2).exp().double()
+
+    def losses(level: float, part: int, look: int) -> tuple[float, ...]:
+        values = noise[part] * jitter[look]
+        return tuple((level * values / values.mean()).tolist())
+
+    looks = tuple(
+        Look(step, train_losses=losses(train[k], 0, k), validation_losses=losses(validation[k], 1, k))
+        for k, step in enumerate((2, 100, 200, 400))
+    )
+    report = judge(Evidence(looks, history=History(losses=tuple([2.0] * 16 + [1.0] * 400))))
+    assert report.names == names, str(report)

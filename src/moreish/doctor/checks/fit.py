@@ -14,6 +14,10 @@ GAP, GAP_SHARE = 2.0, 0.1
 """Validation loss over training loss from which examples are known by heart; and the least of it, of the first loss."""
 SMALL_GAP = 1.25
 """The same where the simple model, fitted on validation, is ahead of the network there."""
+TURNED = 0.05
+"""Rise of a validation loss, relative to its best, from which it has turned."""
+DOUBT = 0.01
+"""Chance of a rise of validation that is none, where what training has left behind is beyond doubt."""
 RESTED = 0.25
 """Fall of a validation loss, relative to its level, while steps double, from which it does not rest."""
 
@@ -63,7 +67,7 @@ def _gap(evidence: Evidence, looks: list[Look], allowed: float) -> Finding | Non
     far = mean_above_multiple(now, train, GAP)
     if mean(now) - mean(train) < GAP_SHARE * median(losses) or mean(now) < (1 - RESTED) * mean(before):
         far = 1.0
-    p = min(far, _behind_on_validation(evidence, look, earlier))
+    p = min(far, _behind_on_validation(evidence, look, earlier), _turned(looks))
     if p >= allowed:
         return None
     return Finding(
@@ -76,6 +80,18 @@ def _gap(evidence: Evidence, looks: list[Look], allowed: float) -> Finding | Non
         "Stop earlier; use weight decay, dropout, fewer units or more data.",
         "Goodfellow, Bengio & Courville 2016, Deep Learning, section 5.2 (overfitting)",
     )  # fmt: skip
+
+
+def _turned(looks: list[Look]) -> float:
+    """p-value against "validation is hardly above training, or that falls no more", where validation has turned."""
+    now, best = looks[-1], min(looks[:-1], key=lambda item: mean(item.validation_losses))
+    rise = differences(now.validation_losses, best.validation_losses)
+    if mean(rise) < TURNED * mean(best.validation_losses) or mean_above(rise, 0.0) > DOUBT:
+        return 1.0
+    return max(
+        mean_above_multiple(now.validation_losses or (), now.train_losses or (), SMALL_GAP),
+        mean_above(differences(best.train_losses, now.train_losses), 0.0),
+    )
 
 
 def _behind_on_validation(evidence: Evidence, look: Look, earlier: Look) -> float:
