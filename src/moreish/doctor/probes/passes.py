@@ -12,7 +12,7 @@ from moreish.doctor.evidence import NotFinite, Stray
 from moreish.doctor.probes.norms import batch_norms, strays_noted
 from moreish.doctor.probes.step import smallest, trained_parameters
 from moreish.doctor.probes.trace import tracing
-from moreish.doctor.restore import eager, untouched
+from moreish.doctor.restore import plainly, untouched
 from moreish.doctor.subject import Subject, is_compiled, unwrapped
 from moreish.errors import MoreishError
 
@@ -66,7 +66,7 @@ class Passes:
         """What happens inside is the doctor's own doing, and not counted."""
         self._is_away = True
         try:
-            with eager(self._model):
+            with plainly(self._model):
                 yield
         finally:
             self._is_away = False
@@ -110,7 +110,7 @@ class Passes:
                     return NotFinite(step, "parameter", name)
         if inputs is None:
             return NotFinite(step, "unknown", None)
-        subject = Subject(self._model, inputs, None, lambda output, targets: output)
+        subject = Subject(self._model, inputs, None, lambda output, targets: output).moved()
         try:
             with untouched(self._model), self.away(), torch.no_grad():
                 for p, value in zip(self._model.parameters(), kept, strict=True):
