@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from moreish.doctor.evidence import NotFinite, Stray
 from moreish.doctor.probes.norms import batch_norms, strays_noted
+from moreish.doctor.probes.scaling import is_skipped
 from moreish.doctor.probes.step import smallest, trained_parameters
 from moreish.doctor.probes.trace import tracing
 from moreish.doctor.restore import plainly, untouched
@@ -90,7 +91,7 @@ class Passes:
             return
         self.num_steps += 1
         gradient = None if self._sentinel is None else self._sentinel.grad
-        if gradient is None or math.isfinite(gradient.sum().item()):
+        if gradient is None or math.isfinite(gradient.sum().item()) or is_skipped(self._optimizer):
             return
         if self.not_finite is None and not self.has_caught:
             self._kept = [p.detach().clone() for p in self._model.parameters()]
