@@ -22,12 +22,13 @@ def watched(
     clip: float | None = None,
     each_step: Any = None,
     scheduled: Any = None,
+    device: str = "cpu",
     **given: Any,
 ) -> Report:
     """Train a network with a doctor in the loop, and return its report, which is the same from written evidence."""
     make, draw, loss_fn = net.HEALTHY[name] if isinstance(name, str) else name
     torch.manual_seed(1)
-    model: nn.Module = make()
+    model: nn.Module = make().to(device)
     optimizer = optimise(model.parameters())
     scheduler = scheduled(optimizer) if scheduled else None
     if given:
@@ -36,7 +37,7 @@ def watched(
         for step in range(steps):
             inputs, targets = batches(batch, step) if batches else draw(batch, seed=step)
             optimizer.zero_grad()
-            loss = loss_fn(model(inputs), targets)
+            loss = loss_fn(model(inputs.to(device)), targets.to(device))
             loss.backward()
             if clip is not None:
                 nn.utils.clip_grad_norm_(model.parameters(), clip)

@@ -111,7 +111,7 @@ class Attention(nn.Module):
         if self.scaled:
             scores = scores / math.sqrt(E // self.heads)
         if self.causal:
-            scores = scores.masked_fill(torch.ones(T, T).tril() == 0, float("-inf"))
+            scores = scores.masked_fill(torch.ones(T, T, device=x.device).tril() == 0, float("-inf"))
         return self.out((scores.softmax(-1) @ v).transpose(1, 2).reshape(B, T, E))
 
 
@@ -145,7 +145,7 @@ class GPT(nn.Module):
             nn.init.zeros_(self.head.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.tokens(x) + self.positions(torch.arange(x.shape[1]))
+        h = self.tokens(x) + self.positions(torch.arange(x.shape[1], device=x.device))
         for block in self.blocks:
             h = block(h)
         return self.head(self.norm(h))

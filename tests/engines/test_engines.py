@@ -186,3 +186,8 @@ def test_an_engine_is_chosen_with_a_reason(corpus, changes, name, reason):
 def test_a_device_that_is_not_there_is_said(corpus):
     with pytest.raises(EngineError, match="'nonsense' is not available here"):
         check_device("nonsense")
+
+
+def test_an_engine_for_a_device_that_is_not_there_is_refused_in_one_line(corpus):
+    with pytest.raises(EngineError, match="'nonsense' is not available here"):
+        build(SMALL.with_changes(device="nonsense"), corpus)

@@ -21,7 +21,7 @@ from moreish.doctor.probes.parameters import measure_parameters
 from moreish.doctor.probes.rates import halves, try_rates
 from moreish.doctor.probes.trace import Trace, tracing
 from moreish.doctor.probes.wiring import measure_wiring
-from moreish.doctor.restore import eager, seed, untouched, without_dropout
+from moreish.doctor.restore import plainly, seed, untouched, without_dropout
 from moreish.doctor.subject import LossFunction, Subject, check_optimizer, make_subject
 from moreish.errors import InputError
 
@@ -39,7 +39,7 @@ def diagnose(model: nn.Module, batch: Any, loss_fn: LossFunction, optimizer: Opt
         batch: a pair (inputs, targets). Inputs are a tensor whose first axis counts the examples, or a tuple or dict of
             such, handed on as `model(*inputs)` and `model(**inputs)`; where `forward` does not take them so, as
             `model(inputs)`. The more examples, the smaller the faults that can be told from chance; a few hundred are
-            plenty.
+            plenty. It is moved to the device of the model.
         loss_fn: called as `loss_fn(model(inputs), targets)`; one number.
         optimizer: with it, parameters that it does not hold and its learning rate are examined too; with several in a
             list, parameters that none of them holds.
@@ -53,11 +53,11 @@ def diagnose(model: nn.Module, batch: Any, loss_fn: LossFunction, optimizer: Opt
 
 def collect(model: nn.Module, batch: Any, loss_fn: LossFunction, optimizer: Optimizers | None = None) -> Evidence:
     """What `diagnose` measures, without a verdict; arguments and errors as there."""
-    subject, optimizers = make_subject(model, batch, loss_fn), _as_tuple(optimizer)
+    subject, optimizers = make_subject(model, batch, loss_fn).moved(), _as_tuple(optimizer)
     model = subject.model
     unseen = ("history", "updates", "reference", "train_losses", "validation_losses")
     missing: dict[str, str] = {section: NO_HISTORY for section in unseen}  # noqa: C420
-    with eager(model), untouched(model), torch.enable_grad():
+    with plainly(model), untouched(model), torch.enable_grad():
         seed(0)
         if not model.training:
             model.train()
@@ -65,7 +65,8 @@ def collect(model: nn.Module, batch: Any, loss_fn: LossFunction, optimizer: Opti
             leaves, strangers = leaves_of(subject)
         with untouched(model, others=[*leaves, *_held(optimizers)]):
             look = look_before_training(subject, optimizers, strangers, missing)
-    data = _tried("data", missing, lambda: measure_data(batch))
+    with plainly(model):
+        data = _tried("data", missing, lambda: measure_data(batch))
     return Evidence((look,), data, None, missing, type(optimizers[0]).__name__ if len(optimizers) == 1 else None)
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from moreish.doctor.branching import BRANCH_STEPS
+from moreish.doctor.devices import making_tensors_on
 from moreish.doctor.evidence import Data, InputScales, Loss, Narrow, Rates, Reference, Wiring
 from moreish.doctor.probes.capacity import find_narrow, measure_narrow
 from moreish.doctor.probes.data import Row, measure_data
@@ -24,6 +25,7 @@ from moreish.doctor.subject import LossFunction, Subject, make_subject, unwrappe
 from moreish.errors import InputError
 
 _MAX_EXAMPLES = 256  # of train and of validation that a look evaluates
+_PROCESSOR = torch.device("cpu")
 
 _Measured = TypeVar("_Measured")
 
@@ -60,7 +62,8 @@ class Given:
         self._whole: dict[str, Subject] = {}
         if loss_fn is not None:
             self._whole = {name: make_subject(model, pair, loss_fn) for name, pair in given.items() if pair is not None}
-        self._few: dict[str, Subject] = {name: _few(subject) for name, subject in self._whole.items()}
+        with making_tensors_on(_PROCESSOR):
+            self._few: dict[str, Subject] = {name: _few(subject) for name, subject in self._whole.items()}
         self._narrow: str | None = None  # not looked for yet; empty where there is none
         self.data: Data | None = None
         self.reference: Reference | str = "it needs loss_fn and train"
@@ -154,18 +157,19 @@ class Given:
         train, validation = self._pairs["train"], self._pairs["validation"]
         if train is None or self.data is not None:
             return
-        self.data = measure_data(train, validation, looped)
-        if "train" in self._whole:
-            self.reference = measure_reference(train, _chosen(self._whole["train"].num_examples), formula)
-        if "validation" in self._whole:
-            rows = _chosen(self._whole["validation"].num_examples)
-            self.validation_reference = measure_reference(validation, rows, formula)
+        with making_tensors_on(_PROCESSOR):
+            self.data = measure_data(train, validation, looped)
+            if "train" in self._whole:
+                self.reference = measure_reference(train, _chosen(self._whole["train"].num_examples), formula)
+            if "validation" in self._whole:
+                rows = _chosen(self._whole["validation"].num_examples)
+                self.validation_reference = measure_reference(validation, rows, formula)
 
 
 def _few(subject: Subject) -> Subject:
-    """An even choice of the examples, so that a look is cheap however many there are."""
+    """An even choice of the examples, so that a look is cheap however many there are; only these are moved."""
     n = subject.num_examples
-    return subject if n <= _MAX_EXAMPLES else subject.selected(_chosen(n))
+    return subject.moved() if n <= _MAX_EXAMPLES else subject.selected(_chosen(n))
 
 
 def _chosen(n: int) -> Tensor:

@@ -2,13 +2,14 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from moreish.doctor.devices import making_tensors_on
 from moreish.doctor.subject import is_compiled
 
 
@@ -74,13 +75,30 @@ def seed(number: int) -> None:
     call stack for each of them: half a millisecond, as much as two steps of a small network.
     """
     torch.default_generator.manual_seed(number)
-    if torch.cuda.is_initialized():
-        torch.cuda.manual_seed_all(number)
+    for generator in _generators_in_use():
+        generator.graphsafe_set_state(torch.Generator(generator.device).manual_seed(number))
 
 
-def eager(model: nn.Module) -> AbstractContextManager[Any]:
-    """What of the model is compiled runs as it is written inside, so that nothing is compiled for the doctor."""
-    return torch.compiler.set_stance("force_eager") if is_compiled(model) else nullcontext()
+@contextmanager
+def plainly(model: nn.Module) -> Iterator[None]:
+    """For the doctor's own passes: what of the model is compiled runs as it is written, so that nothing is compiled.
+
+    Tensors are made on the processor, but for those that the model makes.
+
+    Between the layers of a recurrent network on a GPU, cuDNN drops out by a random stream of its own, which nobody can
+    put back: then PyTorch's own kernels take its place.
+    """
+    is_random = any(isinstance(m, nn.RNNBase) and m.dropout > 0 for m in model.modules())
+    stance = torch.compiler.set_stance("force_eager") if is_compiled(model) else nullcontext()
+    with stance, making_tensors_on(torch.device("cpu")):
+        if not is_random or not torch.backends.cudnn.enabled:
+            yield
+            return
+        torch.backends.cudnn.enabled = False
+        try:
+            yield
+        finally:
+            torch.backends.cudnn.enabled = True
 
 
 def _trained(model: nn.Module, optimizer: torch.optim.Optimizer | None, others: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -152,14 +170,22 @@ def _restore_optimizer(
 
 
 def _random_streams() -> tuple[Any, ...]:
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() and torch.cuda.is_initialized() else None
+    """Where they stand. On GPUs copies are used from here on: set anew, a stream would seed cuDNN's dropout again."""
+    cuda = [(generator, generator.graphsafe_get_state()) for generator in _generators_in_use()]
+    for generator, state in cuda:
+        generator.graphsafe_set_state(state.clone_state())
     return torch.get_rng_state(), cuda, random.getstate(), np.random.get_state()  # noqa: NPY002
 
 
 def _restore_streams(streams: tuple[Any, ...]) -> None:
     cpu, cuda, python, legacy = streams
     torch.set_rng_state(cpu)
-    if cuda is not None:
-        torch.cuda.set_rng_state_all(cuda)
+    for generator, state in cuda:
+        generator.graphsafe_set_state(state)
     random.setstate(python)
     np.random.set_state(legacy)  # noqa: NPY002
+
+
+def _generators_in_use() -> tuple[torch.Generator, ...]:
+    """Of the GPUs, where any is in use."""
+    return torch.cuda.default_generators if torch.cuda.is_initialized() else ()

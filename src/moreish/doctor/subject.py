@@ -3,13 +3,14 @@
 import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from moreish.doctor.devices import beside, making_tensors_on
 from moreish.errors import InputError, MoreishError
 
 
@@ -28,12 +29,14 @@ class Subject:
         inputs: a tensor, or a tuple (positional arguments) or dict (keyword arguments) of them; where `forward` does
             not take them so, it gets the tuple or dict as it is.
         targets: whatever `loss_fn` takes second.
+        device: on which `model` and `loss_fn` make tensors for which they name none.
     """
 
     model: nn.Module
     inputs: Any
     targets: Any
     loss_fn: LossFunction
+    device: torch.device = field(default_factory=torch.get_default_device)
 
     @property
     def primary(self) -> Tensor:
@@ -53,9 +56,10 @@ class Subject:
         inputs = self.inputs if inputs is None else inputs
         call = self._call
         try:
-            if call == "**inputs":
-                return self.model(**inputs)
-            return self.model(*inputs) if call == "*inputs" else self.model(inputs)
+            with making_tensors_on(self.device):
+                if call == "**inputs":
+                    return self.model(**inputs)
+                return self.model(*inputs) if call == "*inputs" else self.model(inputs)
         except MoreishError:
             raise
         except Exception as error:
@@ -88,7 +92,8 @@ class Subject:
             InputError: it returned something else than one number.
         """
         try:
-            loss = self.loss_fn(output, self.targets)
+            with making_tensors_on(self.device):
+                loss = self.loss_fn(output, self.targets)
         except Exception as error:
             raise ModelError(
                 f"loss_fn raised {type(error).__name__}: {_one_line(error)}. It is called as loss_fn(output, targets); "
@@ -96,8 +101,12 @@ class Subject:
             ) from error
         return scalar(loss)
 
+    def moved(self) -> "Subject":
+        """The same with examples on the device of the model."""
+        return replace(self, inputs=beside(self.model, self.inputs), targets=beside(self.model, self.targets))
+
     def selected(self, rows: Tensor) -> "Subject":
-        """The same with some of the examples only."""
+        """The same with some of the examples only, on the device of the model."""
         n = self.num_examples
         per_example = _rows_per_example(self.targets, n)
         targets = self.targets
@@ -105,7 +114,7 @@ class Subject:
             targets = targets.reshape(n, per_example, *targets.shape[1:])[rows].flatten(0, 1)
         else:
             targets = take(targets, rows, n)
-        return replace(self, inputs=take(self.inputs, rows, n), targets=targets)
+        return replace(self, inputs=take(self.inputs, rows, n), targets=targets).moved()
 
     @property
     def named_inputs(self) -> dict[str, Tensor]:

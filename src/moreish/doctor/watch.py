@@ -49,7 +49,7 @@ class Doctor:
         loss_fn: called as `loss_fn(model(inputs), targets)`; needed for `train` and `validation`.
         train: a pair (inputs, targets) of training examples.
         validation: a pair that is held out; measured at looks in evaluation mode, as is `train`: an even choice of at
-            most 256 examples of each.
+            most 256 examples of each. What is measured is moved to the device of the model.
 
     Raises:
         ModelError: the module cannot be examined.
@@ -86,6 +86,7 @@ class Doctor:
         self._looped: list[Row] = []
         self._scales: list[tuple[int, float]] = []
         self._number: int = 0
+        self._num_steps_before: int = 0
         self._next: int = 2
         self._next_labels: int = 1
         self._next_event: int = 1
@@ -133,6 +134,8 @@ class Doctor:
             self._losses.append(loss.item())
         else:
             self._pending.append(loss.detach().clone())
+            if len(self._pending) >= _PENDING:
+                self._fetch()
         self._number = number = self._number + 1
         rate = self._optimizer.param_groups[0]["lr"]
         if rate is not self._last_rate:
@@ -150,8 +153,6 @@ class Doctor:
         """Everything that is not done at every step."""
         if self._passes.has_caught:
             self._passes.explain(number, inputs)
-        if len(self._pending) >= _PENDING:
-            self._fetch()
         if number == self._next_labels:
             self._note_minibatch(inputs, targets)
         if self._looks.is_open:
@@ -159,12 +160,13 @@ class Doctor:
             is_taken = self._looks.take(number, self._losses, self._batch_size)
             self._next = max(_FIRST, number * _GROWTH) if is_taken else number + 1
         if number + 1 == self._next:
-            is_new = self._pass_hooks is None or self._passes.num_steps >= number
+            is_new = self._pass_hooks is None or self._passes.num_steps > self._num_steps_before
             self._looks.open(inputs, follows_step=is_new)
         if self._looks.is_clipped and number + 1 == self._next_labels:
             self._gradient_probe = GradientProbe(trained_parameters(self._model), self._optimizer)
             self._gradient_hooks.enter_context(self._gradient_probe.hooks())
-        upcoming = self._next - 1, self._next, self._next_labels - 1, self._next_labels
+        self._num_steps_before = self._passes.num_steps
+        upcoming = self._next - 2, self._next - 1, self._next, self._next_labels - 1, self._next_labels
         self._next_event = min(event for event in upcoming if event > number)
 
     @torch.no_grad()

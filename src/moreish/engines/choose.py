@@ -42,6 +42,7 @@ def build_engine(recipe: Recipe, module: nn.Module, corpus: Corpus) -> Choice:
         weights = {name: tensor.numpy() for name, tensor in module.state_dict().items()}
         kind = NativeEngine if name == "native" else ManualEngine
         return Choice(kind(recipe, weights, optimizer, corpus), reason)
+    check_device(recipe.device)
     return Choice(AutogradEngine(module, recipe.context, optimizer, corpus, recipe.device), reason)
 
 
@@ -74,4 +75,7 @@ def check_device(device: str) -> None:
     try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise EngineError(f"The device {device!r} is not available here. Use --device cpu, or another.") from error
+        raise EngineError(
+            f"The device {device!r} is not available here. Use --device cpu, or another; a run that was begun on it "
+            "can only go on where it is available."
+        ) from error

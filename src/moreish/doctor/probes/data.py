@@ -26,7 +26,7 @@ def measure_data(batch: Any, validation: Any = None, looped: Sequence[Row] = ())
     """Look at a pair (inputs, targets), at a second pair that was held out, and at examples that a loop trained on."""
     inputs, targets = batch
     x = first_tensor(inputs)
-    labels = targets if isinstance(targets, Tensor) and not targets.is_floating_point() else None
+    labels = targets.to(x.device) if isinstance(targets, Tensor) and not targets.is_floating_point() else None
     num_symbols = 0 if labels is None else int(torch.unique(labels).numel())
     runs, pairs, chance = _label_runs(labels, len(x))
     data = {

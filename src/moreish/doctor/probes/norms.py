@@ -67,7 +67,7 @@ def _noter(name: str, found: dict[str, BatchNorm], training_only: bool) -> Any:
         running_std = getattr(module, "running_std", None)
         if running_var is None and isinstance(running_std, Tensor):
             running_var = running_std**2
-        distance, ratio = torch.zeros(0), torch.zeros(0)
+        distance, ratio = mean[:0], mean[:0]
         tracks = isinstance(running_mean, Tensor) and isinstance(running_var, Tensor)
         if (
             isinstance(running_mean, Tensor)

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from moreish.doctor.evidence import NotFinite, Stray
 from moreish.doctor.probes.norms import batch_norms, strays_noted
+from moreish.doctor.probes.scaling import is_skipped
 from moreish.doctor.probes.step import smallest, trained_parameters
 from moreish.doctor.probes.trace import tracing
-from moreish.doctor.restore import eager, untouched
+from moreish.doctor.restore import plainly, untouched
 from moreish.doctor.subject import Subject, is_compiled, unwrapped
 from moreish.errors import MoreishError
 
@@ -66,7 +67,7 @@ class Passes:
         """What happens inside is the doctor's own doing, and not counted."""
         self._is_away = True
         try:
-            with eager(self._model):
+            with plainly(self._model):
                 yield
         finally:
             self._is_away = False
@@ -90,7 +91,7 @@ class Passes:
             return
         self.num_steps += 1
         gradient = None if self._sentinel is None else self._sentinel.grad
-        if gradient is None or math.isfinite(gradient.sum().item()):
+        if gradient is None or math.isfinite(gradient.sum().item()) or is_skipped(self._optimizer):
             return
         if self.not_finite is None and not self.has_caught:
             self._kept = [p.detach().clone() for p in self._model.parameters()]
@@ -110,7 +111,7 @@ class Passes:
                     return NotFinite(step, "parameter", name)
         if inputs is None:
             return NotFinite(step, "unknown", None)
-        subject = Subject(self._model, inputs, None, lambda output, targets: output)
+        subject = Subject(self._model, inputs, None, lambda output, targets: output).moved()
         try:
             with untouched(self._model), self.away(), torch.no_grad():
                 for p, value in zip(self._model.parameters(), kept, strict=True):

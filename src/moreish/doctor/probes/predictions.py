@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from moreish.doctor.devices import making_tensors_on
 from moreish.doctor.subject import Subject, first_float, take
 
 MAX_EXAMPLES = 512
@@ -107,7 +108,8 @@ def _one_by_one(output: Any, subject: Subject, value: float) -> ExampleLosses | 
     rows = [torch.tensor([i]) for i in range(n)]
 
     def losses_of(outputs: Any) -> Tensor:
-        return torch.stack([subject.loss_fn(take(outputs, i, n), take(subject.targets, i, n)) for i in rows])
+        with making_tensors_on(subject.device):
+            return torch.stack([subject.loss_fn(take(outputs, i, n), take(subject.targets, i, n)) for i in rows])
 
     try:
         losses = losses_of(output)

@@ -25,7 +25,8 @@ def rows_off(formula: str, inputs: list[Tensor], targets: Any) -> tuple[float, f
     Rows of one entry, or none, are weighted or left out. Inputs that are to come out again are counts.
     """
     is_read_whole = formula == OF_ROWS or (formula == OF_LARGEST and bool(((targets == 0) | (targets == 1)).all()))
-    if not is_read_whole or any(item.shape == targets.shape and torch.equal(item, targets) for item in inputs):
+    same_shape = [item for item in inputs if item.shape == targets.shape] if is_read_whole else []
+    if not is_read_whole or any(torch.equal(item.to(targets), targets) for item in same_shape):
         return 0.0, 1.0
     sums = targets.sum(1)
     is_off = ((targets != 0).sum(1) > 1) & ((sums - 1).abs() > _EXACT)

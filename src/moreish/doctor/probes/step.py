@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from moreish.doctor.evidence import Update
+from moreish.doctor.probes.scaling import divided_by, is_skipped
 
 _MAX_VALUES = 8192  # of one parameter that are kept to measure its change
 _MIN_VALUES = 8
@@ -33,6 +34,7 @@ class GradientProbe:
         self._earlier: Tensor | None = None
         self._arrived: Tensor | None = None
         self._used: Tensor | None = None
+        self._divided_by: float = 1.0
 
     def hooks(self) -> ExitStack:
         """Hooks for one step; closing the stack takes them away."""
@@ -53,8 +55,8 @@ class GradientProbe:
     @torch.no_grad()
     def _steps(self, *_: object) -> None:
         gradient = self._parameter.grad if self._parameter is not None else None
-        if self._used is None and gradient is not None and not gradient.is_sparse:
-            self._used = _sample(gradient).clone()
+        if self._used is None and gradient is not None and not gradient.is_sparse and not is_skipped(self._optimizer):
+            self._used, self._divided_by = _sample(gradient).clone(), divided_by(self._optimizer)
 
     def stale_and_scale(self) -> tuple[float | None, float | None]:
         """Share of the gradient used that is left over from the step before; and the factor it was scaled by.
@@ -67,7 +69,7 @@ class GradientProbe:
         scale = None
         misfit, factor = _misfit(used, arrived)
         if misfit < 1e-3:
-            scale = factor
+            scale = factor * self._divided_by
         if earlier is None:
             return None, scale
         if misfit > 1e-2:
@@ -86,7 +88,7 @@ class StepProbe:
         follows_step: as in `GradientProbe`.
 
     Attributes:
-        num_steps: how often the optimiser stepped.
+        num_steps: how often the optimiser changed anything.
     """
 
     def __init__(
@@ -107,6 +109,8 @@ class StepProbe:
 
     @torch.no_grad()
     def _steps(self, *_: object) -> None:
+        if is_skipped(self._optimizer):
+            return
         self.num_steps += 1
         if self.num_steps > 1:
             return

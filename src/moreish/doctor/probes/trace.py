@@ -138,7 +138,7 @@ class Trace(TorchFunctionMode):
         if kind == "linear" and len(weights) > 1:
             self._biased[id(out)] = (out, weights[-1])
         channels_first = name.startswith("conv") or (name in ("batch_norm", "group_norm") and out.ndim > 2)
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast(out.device.type, enabled=False):  # ours are to be precise
             self._measure(tally, out.detach(), args, kwargs, channels_first)
         if out.requires_grad and torch.is_grad_enabled():
             out.register_hook(self._gradient_noter(tally))
@@ -301,6 +301,7 @@ def _pooled(parts: list[Tensor]) -> Tensor:
 
 def _relative_entropy(weights: Tensor) -> Tensor:
     """Entropy of attention weights over the largest possible among those not masked; rows with under 4 are left out."""
+    weights = weights.float()  # in half precision the least below would be zero
     allowed = (weights > 0).sum(-1)
     entropy = -(weights * weights.clamp_min(1e-30).log()).sum(-1)
     usable = allowed >= 4
