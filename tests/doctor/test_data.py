@@ -102,3 +102,15 @@ def test_contexts_of_names_recur_by_themselves(context: int, num_examples: int) 
     codes = torch.tensor(list(bundled_names().read_bytes()))
     evidence = Evidence((), measure_data(net.windows(num_examples, context, of=codes)), None, {})
     assert judge(evidence).names == ()
+
+
+def test_phrases_of_a_small_language_recur_at_any_length() -> None:
+    generator = torch.Generator().manual_seed(4)
+    words = [torch.randint(14, (1 + length,), generator=generator) for length in (4, 5, 6, 7) * 3]
+    shares = 1 / torch.arange(1.0, 13.0)
+    text = torch.cat([words[k] for k in torch.multinomial(shares, 3000, True, generator=generator).tolist()])
+    starts = torch.randperm(len(text) - 16, generator=generator)[:1200]
+    data = measure_data(copied(text[starts[:, None] + torch.arange(16)], 0.0))
+    assert data.spread > 40  # nats, were places independent
+    assert data.context_repeats > 0.1
+    assert judge(Evidence((), data, None, {})).names == ()

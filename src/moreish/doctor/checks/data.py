@@ -10,10 +10,8 @@ OVERLAP = 0.05
 """Share of validation that stands in training, beyond what is common in the language itself, from which it misleads."""
 COMPANY = 1.25
 """How many times the share that recurs within training may recur in validation by itself."""
-SPREAD = 40.0
-"""Nats of an input from which two of a million examples would not agree by chance."""
 FAR = 4.0
-"""Of shorter ones, how many times as many must recur as chance may make at the most."""
+"""How many times as many examples must recur as chance may make at the most."""
 MIN_FOUND = 16
 """Examples of the loop that have to be found again in the training set."""
 RELABELLED = 0.05
@@ -56,7 +54,7 @@ def duplicates(evidence: Evidence, level: Level) -> Verdict:
     """More training examples stand in the training set twice than so long inputs can by chance."""
     data = evidence.data
     assert data is not None
-    chance = 0.0 if data.spread >= SPREAD else data.repeats_by_chance
+    chance = data.repeats_by_chance
     null = OVERLAP + FAR * chance
     if null >= 1:
         return NotApplicable(f"inputs of {data.spread:.0f} nats are so short that up to {chance:.0%} of "

@@ -18,6 +18,8 @@ _MAX_LABELS = 4096
 _OFFSETS = range(-3, 7)
 
 
+_SPREAD = 40.0  # nats of an input from which two of a million examples would not agree by chance
+
 Row = tuple[bytes, bytes]
 """One example's input and target: digests, so that large inputs take no more room than small ones."""
 
@@ -42,7 +44,9 @@ def measure_data(batch: Any, validation: Any = None, looped: Sequence[Row] = ())
     counts = Counter(keys)
     data["context_repeats"] = sum(count for count in counts.values() if count > 1) / max(len(keys), 1)
     data["spread"], collision = _spread(x)
-    by_half = _repeats_of_halves(x) - data["context_repeats"]
+    # Symbols are a language, whose phrases recur at any length; half of a picture may be blank in all of them.
+    is_language = not x.is_floating_point() or data["spread"] < _SPREAD
+    by_half = _repeats_of_halves(x) - data["context_repeats"] if is_language else 0.0
     data["repeats_by_chance"] = min(1.0, max((len(x) - 1) * collision, by_half, 0.0))
     columns = label_columns(inputs, targets)
     data |= {
