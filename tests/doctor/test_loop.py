@@ -10,6 +10,8 @@ from torch.optim import lr_scheduler
 
 from doctor import networks as net
 from doctor.loops import sgd, watched
+from moreish.doctor import Evidence, judge
+from moreish.doctor.evidence import History, Look, Site
 
 
 def stepping(every: int = 1) -> Any:
@@ -352,3 +354,11 @@ def test_minibatches_that_balance_rare_labels_are_left_in_peace() -> None:
         return x[rows], y[rows]
 
     assert "not-shuffled" not in watched(OF_TWO, 300, batches=batches, train=(x, y)).names
+
+
+def test_the_step_at_which_losses_stopped_being_finite_stands_before_a_later_look() -> None:
+    """Where nobody asks at every step, as on a GPU, the next look sees NaN in every operation."""
+    site = Site("body", "linear", "linear", None, 1, 8, 32, 32, (1.0,), is_finite=False, has_finite_inputs=False)
+    losses = (3.0,) * 37 + (float("nan"),) * 13
+    finding = judge(Evidence((Look(50, sites=(site,)),), history=History(losses=losses))).findings[0]
+    assert (finding.name, finding.layer, finding.step) == ("not-finite", None, 38)

@@ -23,7 +23,11 @@ def not_finite(evidence: Evidence, level: Level) -> Verdict:
     origin = history.not_finite if history else None
     if origin is not None:
         return [_not_finite(origin.name, origin.step, _ORIGINS[origin.where])]
+    losses = history.losses if history else ()
+    stopped = next((step for step, value in enumerate(losses, 1) if not _is_finite(value)), None)
     for look in evidence.looks:
+        if stopped is not None and stopped < look.step:
+            break  # whatever is seen there came of it
         for p in look.parameters or ():
             if not p.is_finite:
                 return [_not_finite(p.name, look.step, "The parameter itself holds NaN or infinity.")]
@@ -48,9 +52,8 @@ def not_finite(evidence: Evidence, level: Level) -> Verdict:
             which = f"this parameter and of {len(spoiled) - 1} more" if spoiled[1:] else "this parameter"
             what = f"The loss is finite, but the gradient of {which} is not{made}."
             return [_not_finite(spoiled[0], look.step, what)]
-    for step, value in enumerate(history.losses if history else (), 1):
-        if not _is_finite(value):
-            return [_not_finite(None, step, "The loss stopped being a finite number at this step.")]
+    if stopped is not None:
+        return [_not_finite(None, stopped, "The loss stopped being a finite number at this step.")]
     return []
 
 
