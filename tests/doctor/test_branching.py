@@ -42,7 +42,8 @@ def looked(*looks: tuple[Update, ...], first: int = 400) -> list[Look]:
         (FALLING, looked(moving(0.01, decay=0.5)), ((), (0.0,))),
         (FALLING, looked(moving(0.01, decay=0.5), moving(0.01, decay=0.1)), None),
         (FALLING, looked(SHORT), (MODERATE, ())),
-        (RESTING, looked(SHORT), ((*LOWER, *MODERATE), ())),
+        (RESTING, looked(SHORT), ((*LOWER, *HIGHER), ())),
+        (FALLING, [Look(2, train_losses=(2.0,)), Look(200, updates=SHORT, train_losses=(1.99,))], (HIGHER, ())),
         (FALLING, looked(moving(0.5, 0.5), SHORT), ((*LOWER, *MODERATE), ())),  # parameters that began tiny
         (FALLING, looked(SHORT, first=100), None),  # it may be warming up
         (FALLING, [Look(200, updates=SHORT, rates=TRIED), Look(400, updates=SHORT)], None),  # once is enough

@@ -42,7 +42,7 @@ def what_to_try(losses: Sequence[float], looks: Sequence[Look]) -> tuple[tuple[f
     is_odd = largest is not None and (largest >= THROWN or largest < USUAL)
     is_modest = present is not None and present < MODEST and now.step >= FIRST_HIGHER
     has_tried = any(look.step >= FIRST_HIGHER and branch.factor > 1 for look in earlier for branch in _branches(look))
-    higher = MODERATE if is_modest and not has_tried else ()
+    higher = (MODERATE if has_fallen(losses, looks) else HIGHER) if is_modest and not has_tried else ()
     if not is_odd and not has_stalled(losses):
         return (higher, ()) if higher else None
     if largest is None:
@@ -66,6 +66,19 @@ def untouched_look(looks: Sequence[Look], early: int) -> Look | None:
     if look is None or (look.step > 0 and (largest_move([look.updates or ()]) or 0.0) >= THROWN):
         return None
     return look
+
+
+def has_fallen(losses: Sequence[float], looks: Sequence[Look]) -> bool:
+    """Whether the loss fell by more than a little since the first steps; of the same examples, where they were given.
+
+    Args:
+        losses: of every step so far.
+        looks: so far.
+    """
+    of_looks = [look.train_losses for look in looks if look.train_losses and look.step > 0]
+    if len(of_looks) > 1:
+        return sum(of_looks[-1]) < (1 - _STALL) * sum(of_looks[0])
+    return len(losses) > 32 and median(losses[-16:]) < (1 - _STALL) * median(losses[:16])
 
 
 def has_stalled(losses: Sequence[float]) -> bool:

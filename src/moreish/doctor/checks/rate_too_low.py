@@ -1,8 +1,6 @@
 """A learning rate that is too low: many times as much is stable, and better."""
 
-from statistics import median
-
-from moreish.doctor.branching import FIRST_HIGHER, TINY, USUAL, largest_move
+from moreish.doctor.branching import FIRST_HIGHER, TINY, USUAL, has_fallen, largest_move
 from moreish.doctor.checks.branches import EARLY, branch_at, branched, level_of, updates_until
 from moreish.doctor.checks.check import Check, Verdict
 from moreish.doctor.checks.standing import differences, mean, standings
@@ -14,8 +12,6 @@ FACTOR, SHORT_FACTOR = 1000.0, 30.0
 """Rates that far above one that is right are not stable; one where they are is too low. The second where steps are
 shorter than usual."""
 NUM_TESTS = 3
-FALLEN = 0.02
-"""Relative fall of the loss since the first steps from which a training gets on."""
 GAIN = 0.003
 """Further fall of the loss at such a rate within a few steps, relative to its level before, that is no accident."""
 MORE = 20.0
@@ -38,7 +34,7 @@ def rate_too_low(evidence: Evidence, level: Level) -> Verdict:
         is_short = largest is not None and largest < USUAL
         if look.step == 0 and not is_short:
             continue  # some networks take any rate; this one is not small
-        if EARLY < look.step < FIRST_HIGHER or (not is_short and _has_fallen(evidence, look.step)):
+        if EARLY < look.step < FIRST_HIGHER or (not is_short and _gets_on(evidence, look.step)):
             continue
         least = SHORT_FACTOR if is_short else FACTOR
         higher = [b for b in rates.branches if b.factor >= least and b.is_finite and b.decay == 1.0]
@@ -77,7 +73,7 @@ def _outrun(evidence: Evidence, level: Level) -> list[Finding]:
         before, after, reached = mean(own.before), mean(own.after), mean(higher.after)
         least = AHEAD_IN_NATS if _is_in_nats(evidence) else AHEAD * level_of(evidence, before)
         gain, allowed = differences(own.after, higher.after), level.each(NUM_TESTS, number)
-        p = clearly_above(gain, least / 2)
+        p = clearly_above(gain, 0.0)
         if (
             p < allowed
             and mean(gain) >= least
@@ -87,7 +83,7 @@ def _outrun(evidence: Evidence, level: Level) -> list[Finding]:
             found.append(
                 Finding(
                     "rate-too-low", "major", None, look.step,
-                    Measurement(f"loss after {rates.num_steps} steps at this rate", after, reached, reached + least / 2,
+                    Measurement(f"loss after {rates.num_steps} steps at this rate", after, reached, reached,
                                 p, allowed, len(gain),
                                 {"learning rate": rate, "loss before": before, "factor": SHORT_FACTOR}),
                     f"In {rates.num_steps} steps at learning rate {rate:g} the loss goes from {before:.4g} to "
@@ -170,10 +166,10 @@ def _creeping(
     )  # fmt: skip
 
 
-def _has_fallen(evidence: Evidence, step: int) -> bool:
+def _gets_on(evidence: Evidence, step: int) -> bool:
     """Whether the loss fell since the first steps: whoever gets on has no rate that is a thousandth of its due."""
     losses = evidence.history.losses[:step] if evidence.history else ()
-    return len(losses) > 32 and median(losses[-16:]) < (1 - FALLEN) * median(losses[:16])
+    return has_fallen(losses, [look for look in evidence.looks if look.step <= step])
 
 
 CHECKS = (Check("rate-too-low", ("rates",), rate_too_low),)
