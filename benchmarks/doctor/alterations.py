@@ -35,7 +35,7 @@ def _norms(model: nn.Module) -> list[nn.Module]:
 
 def _before_activation(model: nn.Module) -> list[nn.Module]:
     """What feeds the activations of the body: its batch norms, or where there are none, its linear layers."""
-    return _norms(model) or [m for m in part(model, "body").modules() if isinstance(m, nn.Linear)]
+    return _norms(model) or [m for m in part(model, "body").modules() if isinstance(m, nn.Linear | nn.Conv2d)]
 
 
 @torch.no_grad()

@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.doctor import networks, networks_former, networks_held_out
+from benchmarks.doctor import networks
+from benchmarks.doctor.parts.fourth import networks as fourth
+from benchmarks.doctor.parts.second import networks as second
+from benchmarks.doctor.parts.third import networks as third
 from benchmarks.doctor.sources import SQUARED, Layout
 from torch import nn
 
@@ -24,6 +27,11 @@ class Architecture:
         """Whether the final loss is a squared error; else it is in nats."""
         return self.layout in SQUARED
 
+    @property
+    def is_yes_or_no(self) -> bool:
+        """Whether each label is a zero or a one."""
+        return self.loss == "yes or no"
+
 
 ARCHITECTURES: dict[str, Architecture] = {
     "mlp": Architecture(networks.mlp, "windows", "names", "sgd", 0.2),
@@ -40,21 +48,29 @@ ARCHITECTURES: dict[str, Architecture] = {
     "rescnn": Architecture(networks.rescnn, "pictures", "gratings", "momentum", 0.05),
     "tanhnet": Architecture(networks.tanhnet, "numbers", "friedman", "sgd", 0.03),
     "elman": Architecture(networks.elman, "sequences", "markov", "momentum", 0.03),
-    "tcn": Architecture(networks_former.tcn, "sequences", "phrases", "adamw", 5e-3),
-    "rnn": Architecture(networks_former.rnn, "windows", "echoes", "momentum", 0.02),
-    "tagger": Architecture(networks_former.tagger, "tags", "tags", "adamw", 5e-3),
-    "vit": Architecture(networks_former.vit, "pictures", "dots", "adamw", 5e-3),
-    "separable": Architecture(networks_former.separable, "pictures", "glyphs", "momentum", 0.03),
-    "resmlp": Architecture(networks_former.resmlp, "numbers", "arm", "adamw", 2e-3),
-    "tabular": Architecture(networks_former.tabular, "table", "clusters", "momentum", 0.015),
-    "house deep": Architecture(networks_former.house_deep, "windows", "sums", "adamw", 5e-3),
-    "unet": Architecture(networks_held_out.unet, "signals", "blocks", "adamw", 8e-3),
-    "densenet": Architecture(networks_held_out.densenet, "pictures", "displays", "momentum", 0.05),
-    "bag": Architecture(networks_held_out.bag, "bag", "documents", "adamw", 1.2e-2, "yes or no"),
-    "seq2seq": Architecture(networks_held_out.seq2seq, "tags", "reversals", "adamw", 5e-3),
-    "sets": Architecture(networks_held_out.sets, "points", "clouds", "adamw", 5e-3),
-    "postnorm": Architecture(networks_held_out.postnorm, "sequences", "brackets", "adamw", 4e-3),
-    "irnn": Architecture(networks_held_out.irnn, "series", "marked sums", "momentum", 0.006, "huber"),
-    "house wide": Architecture(networks_held_out.house_wide, "windows", "harmony", "momentum", 0.15),
+    "tcn": Architecture(second.tcn, "sequences", "phrases", "adamw", 5e-3),
+    "rnn": Architecture(second.rnn, "windows", "echoes", "momentum", 0.02),
+    "tagger": Architecture(second.tagger, "tags", "tags", "adamw", 5e-3),
+    "vit": Architecture(second.vit, "pictures", "dots", "adamw", 5e-3),
+    "separable": Architecture(second.separable, "pictures", "glyphs", "momentum", 0.03),
+    "resmlp": Architecture(second.resmlp, "numbers", "arm", "adamw", 2e-3),
+    "tabular": Architecture(second.tabular, "table", "clusters", "momentum", 0.015),
+    "house deep": Architecture(second.house_deep, "windows", "sums", "adamw", 5e-3),
+    "unet": Architecture(third.unet, "signals", "blocks", "adamw", 8e-3),
+    "densenet": Architecture(third.densenet, "pictures", "displays", "momentum", 0.05),
+    "bag": Architecture(third.bag, "bag", "documents", "adamw", 1.2e-2, "yes or no"),
+    "seq2seq": Architecture(third.seq2seq, "tags", "reversals", "adamw", 5e-3),
+    "sets": Architecture(third.sets, "points", "clouds", "adamw", 5e-3),
+    "postnorm": Architecture(third.postnorm, "sequences", "brackets", "adamw", 4e-3),
+    "irnn": Architecture(third.irnn, "series", "marked sums", "momentum", 0.006, "huber"),
+    "house wide": Architecture(third.house_wide, "windows", "harmony", "momentum", 0.15),
+    "tied": Architecture(fourth.tied, "sequences", "spoken numbers", "rmsprop", 5e-3),
+    "convgru": Architecture(fourth.convgru, "recordings", "pulses", "adam", 5e-3),
+    "dilated": Architecture(fourth.dilated, "pictures", "tiles", "momentum", 0.012),
+    "decoder": Architecture(fourth.decoder, "sequences", "log", "adamw", 8e-3),
+    "recommender": Architecture(fourth.recommender, "ratings", "ratings", "adam", 1e-2, "yes or no"),
+    "fourier": Architecture(fourth.fourier, "numbers", "picture", "momentum", 0.02),
+    "experts": Architecture(fourth.experts, "table", "regimes", "adamw", 5e-3),
+    "house taper": Architecture(fourth.house_taper, "windows", "roman numerals", "rmsprop", 4e-3),
 }
-HELD_OUT = ("unet", "densenet", "bag", "seq2seq", "sets", "postnorm", "irnn", "house wide")
+HELD_OUT = ("tied", "convgru", "dilated", "decoder", "recommender", "fourier", "experts", "house taper")

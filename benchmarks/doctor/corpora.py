@@ -1,4 +1,4 @@
-"""The corpora by name: made here, in `corpora_former` (held out before), or in `corpora_held_out`."""
+"""The corpora by name: those of the first part, made here, and those of the parts that joined it."""
 
 import functools
 import hashlib
@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from benchmarks.doctor import corpora_former, corpora_held_out
+from benchmarks.doctor.parts.fourth import corpora as fourth
+from benchmarks.doctor.parts.second import corpora as second
+from benchmarks.doctor.parts.third import corpora as third
 from benchmarks.doctor.sources import Corpus, from_text, ids, markov, numbers, pictures
 from torch import Tensor
 
@@ -72,10 +74,11 @@ _MAKERS: dict[str, Callable[[], Corpus]] = {
     "shakespeare": lambda: from_text("shakespeare", ids(running_text()[1])),
     "gratings": lambda: pictures("gratings", _gratings, torch.ones(8), 1.5),
     "friedman": lambda: numbers("friedman", _friedman),
-    **corpora_former.MAKERS,
-    **corpora_held_out.MAKERS,
+    **second.MAKERS,
+    **third.MAKERS,
+    **fourth.MAKERS,
 }
-HELD_OUT = tuple(corpora_held_out.MAKERS)
+HELD_OUT = tuple(fourth.MAKERS)
 
 
 @functools.cache

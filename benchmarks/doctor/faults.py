@@ -1,10 +1,10 @@
 """The faults: what each plants at three severities, what it should be called, and where it makes sense.
 
-A severity is the same in all tuned networks, but the harm that it does there is not; those held out have some of their
-own (`faults_held_out`). A fault is *wrong by construction*
-(gradients that are not cleared are wrong even where little harm comes of it), or else a training with it counts only
-where it ended worse than its healthy twin by twice the effect that is worth speaking of (`is_harmful`). At once the
-effect, it would be a toss whether a fair judge speaks. What lies between has a row of its own in the table.
+A severity is the same in all networks of the first two parts, but the harm that it does there is not; the networks of
+the parts after have some of their own (`parts/*/faults.py`). A fault is *wrong by construction* (gradients that are not
+cleared are wrong even where little harm comes of it), or else a training with it counts only where it ended worse than
+its healthy twin by twice the effect that is worth speaking of (`is_harmful`). At once the effect, it would be a toss
+whether a fair judge speaks. What lies between has a row of its own in the table.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.doctor.architectures import ARCHITECTURES
-from benchmarks.doctor.faults_held_out import HELD_OUT
+from benchmarks.doctor.parts.fourth.faults import FOURTH
+from benchmarks.doctor.parts.third.faults import THIRD
 from benchmarks.doctor.setting import Setting, healthy
 
 NUM_SEEDS = 5
@@ -20,10 +21,6 @@ EFFECT_NATS, EFFECT_SHARE = 0.05, 0.10
 """A final loss that is higher by so many nats (classes), or by this share (squared error), is an effect."""
 HARM = 2
 """A harm is so many times as large."""
-
-TEXT = ("mlp", "gpt", "house hierarchical", "gru", "mixer")
-RATED = ("mlp", "regressor", "lstm", "gpt", "house mlp", "gru", "rescnn", "tanhnet",
-         "rnn", "separable", "resmlp", "tabular")  # fmt: skip
 
 
 def _long(setting: Setting, _: Any) -> Setting:
@@ -40,7 +37,7 @@ class Fault:
         expected: names of findings that state its cause; any of them counts.
         plant: a healthy setting and one of `severities` → the faulty setting.
         severities: three amounts, the mildest first.
-        architectures: the tuned networks in which it is planted; the others stand in `faults_held_out`.
+        architectures: the networks of the first two parts in which it is planted.
         by_construction: whether it is wrong without any harm having to be shown.
         base: a healthy setting and the severity → the healthy twin.
     """
@@ -55,8 +52,9 @@ class Fault:
 
     @property
     def networks(self) -> dict[str, tuple[Any, Any, Any]]:
-        """Where it is planted, held-out networks among them → three amounts, the mildest first."""
-        own = {name: amounts or self.severities for name, amounts in HELD_OUT.get(self.name, {}).items()}
+        """Where it is planted, in all parts → three amounts, the mildest first."""
+        later = THIRD.get(self.name, {}) | FOURTH.get(self.name, {})
+        own = {name: amounts or self.severities for name, amounts in later.items()}
         return dict.fromkeys(self.architectures, self.severities) | own
 
 
@@ -100,7 +98,7 @@ def _summed(setting: Setting, _: Any) -> str:
 FAULTS: tuple[Fault, ...] = (
     # Initialisation
     Fault("confident output layer", ("initial-loss",), initial("excess"), (1.0, 4.0, 15.0),
-          (*TEXT, "rescnn", "rnn", "vit", "separable", "house deep")),
+          ("mlp", "gpt", "house hierarchical", "gru", "mixer", "rescnn", "rnn", "vit", "separable", "house deep")),
     Fault("equal units", ("symmetric-units",), initial("constant"), ("last", "body", "all"),
           ("mlp", "deep", "cnn", "lstm", "gru", "tanhnet", "tagger", "tabular")),
     Fault("saturated units", ("saturated-tanh", "stuck-units"), initial("saturate"), (4.0, 10.0, 40.0),
@@ -114,12 +112,12 @@ FAULTS: tuple[Fault, ...] = (
     Fault("large weights in depth", ("exploding",), initial("slope"), (200.0, 2e3, 1e5),
           ("deep", "regressor", "tabular")),
     Fault("sharp attention", ("attention-scale", "attention-collapse"), initial("scale_attention"), (4.0, 10.0, 40.0),
-          ("gpt", "llama", "vit")),
+          ("gpt", "llama")),
     Fault("recurrence that forgets", ("rnn-forgets",), initial("forget"), (0.4, 0.25, 0.1), ("elman", "rnn"),
           base=_long),
     # Parameters and norms
     Fault("optimiser lacks a layer", ("not-in-optimizer",), field("left_out"), ("embed", "head", "body"),
-          ("mlp", "gpt", "house mlp", "gru", "llama"), by_construction=True),
+          ("mlp", "house mlp", "gru", "llama"), by_construction=True),
     Fault("gradient cut off", ("no-gradient",), wiring("detach"), ("embed", "body", "rounded"),
           ("mlp", "lstm", "house hierarchical", "gru", "tagger", "rnn"), by_construction=True),
     Fault("group with rate zero", ("never-moves",), field("resting"), ("embed", "head", "body"),
@@ -133,39 +131,41 @@ FAULTS: tuple[Fault, ...] = (
           lambda s, count: s.adding("initial", momentum=(0.0, count)), (1, 2, 3), ("cnn", "rescnn", "separable"),
           by_construction=True),
     Fault("stale running statistics", ("batch-norm-statistics",), initial("stale"), (2.0, 5.0, 20.0),
-          ("cnn", "rescnn", "separable")),
+          ("cnn", "separable")),
     Fault("batch norm of one", ("batch-norm-of-one",),
           fields(batch=1, examined=1), (1, 3, 5), ("deep", "regressor", "tanhnet", "tabular"), by_construction=True,
           base=lambda s, count: s.adding("options", norms=count)),
     # Modes
     Fault("trained in evaluation mode", ("trained-in-eval-mode",), field("eval_from"), (60, 20, 0),
-          ("cnn", "house mlp", "house hierarchical", "rescnn", "separable", "house deep"), by_construction=True),
+          ("cnn", "house mlp", "house hierarchical", "house deep"), by_construction=True),
     Fault("evaluated in training mode", ("evaluated-in-training-mode",),
           fields(is_evaluated_right=False, evaluate_every=lambda _, steps: steps), (40, 10, 2),
-          ("cnn", "house mlp", "house hierarchical", "rescnn", "separable", "house deep"), by_construction=True),
+          ("cnn", "house mlp", "house hierarchical", "rescnn", "house deep"), by_construction=True),
     Fault("strange data in training mode", ("batch-norm-statistics", "evaluated-in-training-mode"),
           field("strange_passes_every"), (20, 8, 2),
-          ("cnn", "house mlp", "house hierarchical", "rescnn", "separable", "house deep")),
+          ("house mlp", "house hierarchical", "separable", "house deep")),
     Fault("dropout in evaluation", ("dropout-in-evaluation",), wiring("always_drop"), (0.1, 0.3, 0.6),
           ("mlp", "lstm", "gpt", "gru", "tagger", "tabular"), by_construction=True),
     # Optimiser and loop
     Fault("gradients not cleared", ("gradients-not-cleared",), field("clear_every"), (3, 10, 0),
-          ("mlp", "regressor", "cnn", "lstm", "house mlp", "gru", "tanhnet", "tagger", "resmlp", "tabular"),
+          ("mlp", "regressor", "lstm", "house mlp", "gru", "tanhnet", "tagger", "resmlp", "tabular"),
           by_construction=True),
     Fault("rate too high", ("rate-too-high",), fields(learning_rate=lambda s, factor: s.learning_rate * factor),
-          (10.0, 30.0, 100.0), (*RATED, "tcn", "vit"), base=_long),
+          (10.0, 30.0, 100.0),
+          ("mlp", "regressor", "lstm", "gpt", "house mlp", "rescnn", "tanhnet", "separable", "resmlp", "tabular"),
+          base=_long),
     Fault("rate too low", ("rate-too-low",), fields(learning_rate=lambda s, factor: s.learning_rate / factor),
-          (2e3, 6e3, 2e4), RATED, base=_long),
+          (2e3, 6e3, 2e4), ("mlp", "regressor", "house mlp", "tanhnet", "resmlp", "tabular"), base=_long),
     Fault("weight decay too strong", ("weight-decay",),
           fields(weight_decay=lambda s, share: share / s.learning_rate), (0.03, 0.1, 0.3),
-          ("mlp", "regressor", "cnn", "lstm", "gru", "tanhnet", "separable", "resmlp", "tabular"), base=_long),
+          ("mlp", "regressor", "tanhnet", "resmlp", "tabular"), base=_long),
     Fault("clipping too tight", ("clipping-binds",), field("clip"), (0.03, 0.01, 0.003),
-          ("mlp", "regressor", "cnn", "rescnn", "tanhnet", "separable", "tabular"), base=_long),
+          ("mlp", "regressor", "tanhnet", "tabular"), base=_long),
     Fault("warm-up that never moves", ("schedule-not-applied",),
           fields(schedule="warmup", is_schedule_stepped=False, schedule_start=lambda _, start: start),
-          (0.05, 0.01, 0.001), ("mlp", "cnn", "lstm", "gru", "resmlp"), by_construction=True),
+          (0.05, 0.01, 0.001), ("mlp", "lstm", "gru", "resmlp"), by_construction=True),
     Fault("bursts of the rate", ("spikes", "rate-too-high"), field("bursts"), (30.0, 100.0, 300.0),
-          ("mlp", "regressor", "lstm", "gru", "tanhnet", "tcn", "rnn", "resmlp"),
+          ("mlp", "regressor", "lstm", "tanhnet", "resmlp"),
           base=lambda s, _: s.having(steps=240)),
     Fault("attention trained too fast", ("attention-collapse", "attention-scale", "rate-too-high"),
           fields(fast="attention", fast_factor=lambda _, factor: factor), (30.0, 100.0, 300.0), ("gpt", "llama", "vit"),
@@ -173,25 +173,25 @@ FAULTS: tuple[Fault, ...] = (
     # Loss
     Fault("softmax before the loss", ("softmax-twice",),
           _softmax_twice,
-          ("in the model", 1.0, 3.0), (*TEXT, "rescnn", "rnn", "tagger"), by_construction=True),
+          ("in the model", 1.0, 3.0), ("mlp", "house hierarchical", "gru", "rnn", "tagger"), by_construction=True),
     Fault("likelihood of what is no logarithm", ("likelihood-of-logits",),
           lambda s, how: (s if how == "logits" else s.adding("wiring", activate_output=how)).having(loss="likelihood"),
-          ("softmax", "sigmoid", "logits"), ("mlp", "lstm", "gpt", "gru", "rescnn", "tagger", "separable"),
+          ("softmax", "sigmoid", "logits"), ("mlp", "lstm", "gru", "tagger"),
           by_construction=True),
     Fault("loss summed", ("loss-summed",), fields(loss=_summed), (8, 32, 128),
-          ("mlp", "regressor", "lstm", "gpt", "gru", "tanhnet", "tagger", "resmlp", "tabular"), by_construction=True,
+          ("mlp", "regressor", "lstm", "gru", "tanhnet", "tagger", "resmlp", "tabular"), by_construction=True,
           base=lambda s, batch: s.having(batch=batch)),
     Fault("logarithm of zero", ("not-finite",), wiring("log"), (0.05, 0.3, 1.0),
-          ("deep", "regressor", "cnn", "rescnn", "separable", "tabular")),
+          ("deep", "regressor", "rescnn", "tabular")),
     Fault("attention that sees nothing", ("not-finite",), option("ahead"), (-1, -2, -3), ("gpt",)),
     Fault("inputs that are not numbers", ("not-finite",), field("broken"), (0.003, 0.01, 0.1),
-          ("regressor", "cnn", "rescnn", "tanhnet", "vit", "resmlp")),
+          ("regressor", "tanhnet", "resmlp")),
     # Wiring
     Fault("attention without its mask", ("future-leak",), option("ahead"), (1, 2, 8), ("gpt", "llama"),
           by_construction=True),
     Fault("convolutions padded on both sides", ("future-leak",), option("ahead"), (1, 2, 3), ("tcn",),
           by_construction=True),
-    Fault("features of the future", ("future-leak",), wiring("peek"), (1, 3, 6), ("lstm", "gpt", "gru", "tcn"),
+    Fault("features of the future", ("future-leak",), wiring("peek"), (1, 3, 6), ("lstm", "gru", "tcn"),
           by_construction=True),
     Fault("rows of the batch mixed", ("examples-mixed",), wiring("mix"), ("embed", "body", "head"),
           ("mlp", "lstm", "house mlp", "gru"), by_construction=True),
@@ -202,22 +202,22 @@ FAULTS: tuple[Fault, ...] = (
     # Data
     Fault("labels in another order than inputs", ("inputs-ignored", "labels-mismatched"), field("scrambled"),
           (0.9, 0.95, 1.0),
-          ("mlp", "cnn", "lstm", "gru", "rescnn", "tcn", "separable", "tabular"), base=_long),
+          ("mlp", "lstm", "gru", "tabular"), base=_long),
     Fault("label is an input", ("label-in-input",), field("label_offset"), (-2, -1, 0),
-          (*TEXT, "tcn", "house deep"), by_construction=True),
+          ("mlp", "house hierarchical", "gru", "house deep"), by_construction=True),
     Fault("label of a later place", ("label-shifted",), field("label_offset"), (2, 3, 5),
-          (*TEXT, "rnn", "house deep"), by_construction=True),
+          ("mlp", "house hierarchical", "gru", "rnn", "house deep"), by_construction=True),
     Fault("validation stands in training", ("split-overlap", "duplicates"), field("overlap"), (0.12, 0.4, 1.0),
           ("mlp", "regressor", "house mlp", "gru", "tanhnet", "tcn", "resmlp", "tabular"), by_construction=True),
     Fault("training full of copies", ("duplicates", "overfitting"), field("duplicates"), (0.97, 0.98, 0.99),
-          ("mlp", "regressor", "lstm", "gru", "tanhnet", "tcn", "resmlp", "tabular")),
+          ("mlp", "regressor", "lstm", "gru", "tanhnet", "resmlp", "tabular")),
     Fault("data in the order of labels", ("not-shuffled",), field("stretches"),
           (16, 4, 1), ("mlp", "cnn", "house mlp", "rescnn", "mixer", "separable", "tabular", "house deep")),
     # Capacity
     Fault("small training set", ("overfitting",), field("num_train"), (128, 64, 32),
-          ("mlp", "regressor", "lstm", "house mlp", "gru", "tanhnet", "rnn", "resmlp", "tabular"), base=_long),
+          ("mlp", "regressor", "house mlp", "tanhnet", "resmlp", "tabular"), base=_long),
     Fault("bottleneck", ("underfitting",), option("width"), (3, 2, 1),
-          ("mlp", "regressor", "lstm", "gru", "tanhnet", "rnn", "resmlp", "tabular"),
+          ("mlp", "regressor", "lstm", "tanhnet", "rnn", "resmlp", "tabular"),
           base=lambda s, _: s.having(steps=1610)),
 )  # fmt: skip
 

@@ -19,7 +19,7 @@ class Setting:
         initial: changes to the parameters before training, by name, in this order (`alterations.INITIAL`).
         wiring: changes to the forward pass, by name (`alterations.WIRING`).
         loss: name in `training.LOSSES`.
-        optimizer: "sgd", "momentum" (0.9) or "adamw".
+        optimizer: "sgd", "momentum" (0.9), "adam", "adamw" or "rmsprop".
         clip: largest norm of the gradient.
         schedule: "constant", "warmup" from `schedule_start` times the rate, "cosine" or "restarts".
         is_schedule_stepped: whether the loop calls the scheduler.
@@ -115,7 +115,7 @@ def healthy(architecture: str, seed: int = 0, **changes: Any) -> Setting:
     base = Setting(
         architecture, spec.corpus, seed, loss=spec.loss, optimizer=spec.optimizer, learning_rate=spec.learning_rate
     )
-    if spec.layout == "windows":  # one prediction an example instead of eight
+    if spec.layout in ("windows", "ratings"):  # one prediction an example instead of eight
         base = base.having(batch=64, num_train=12288)
     if spec.layout in ("sequences", "tags"):  # eight predictions an example instead of one
         base = base.having(batch=16, num_train=3072, examined=128)

@@ -9,10 +9,13 @@ from torch import Tensor
 
 CONTEXT = 8
 NUM_VALIDATION = 1024
-Layout = Literal["windows", "sequences", "tags", "bag", "pictures", "table", "points", "numbers", "series", "signals"]
+Layout = Literal[
+    "windows", "sequences", "tags", "bag", "ratings", "pictures", "table", "points", "recordings", "numbers", "series",
+    "signals",
+]  # fmt: skip
 """Text as contexts with one label, or with a label at every place; ids with a label at every place that is not the next
-symbol, or with several yes-or-no answers; pictures, numbers, points → class; numbers, a series → number; a signal →
-another."""
+symbol, or with yes-or-no answers, several or one; pictures, numbers, points, recordings → class; numbers, a series →
+number; a signal → another."""
 SQUARED: tuple[Layout, ...] = ("numbers", "series", "signals")
 """Those whose final loss is a squared error."""
 

@@ -22,7 +22,7 @@ _MEASURES = (
     *(f"src/moreish/doctor/{name}.py" for name in ("evidence/*", "examine", "watch", "looks", "given", "branching")),
     *("src/moreish/doctor/restore.py", "src/moreish/doctor/subject.py", "src/moreish/doctor/probes/*.py"),
     *(f"benchmarks/doctor/{name}.py" for name in ("alterations", "architectures", "setting", "sources", "training")),
-    *("benchmarks/doctor/networks*.py", "benchmarks/doctor/corpora*.py"),
+    *(f"benchmarks/doctor/{where}.py" for where in ("networks", "corpora", "parts/*/networks", "parts/*/corpora")),
 )
 
 

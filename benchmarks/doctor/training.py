@@ -67,6 +67,15 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
+OPTIMIZERS: dict[str, tuple[Callable[..., torch.optim.Optimizer], dict[str, Any]]] = {
+    "sgd": (torch.optim.SGD, {}),
+    "momentum": (torch.optim.SGD, {"momentum": 0.9}),
+    "adam": (torch.optim.Adam, {"fused": True}),
+    "adamw": (torch.optim.AdamW, {"fused": True}),
+    "rmsprop": (torch.optim.RMSprop, {}),
+}
+
+
 @dataclass(frozen=True)
 class Data:
     """Pairs (inputs, targets): as the loop gets them, and honest ones to measure on at the end."""
@@ -141,10 +150,7 @@ def make_optimizer(setting: Setting, model: nn.Module) -> tuple[torch.optim.Opti
         taken = taken | {id(p) for p in chosen}
         groups.append({"params": chosen, "lr": setting.learning_rate * factor})
     groups.append({"params": [p for p in model.parameters() if id(p) not in taken]})
-    if setting.optimizer == "adamw":
-        kind, given = torch.optim.AdamW, {"fused": True}
-    else:
-        kind, given = torch.optim.SGD, {"momentum": 0.9 if setting.optimizer == "momentum" else 0.0}
+    kind, given = OPTIMIZERS[setting.optimizer]
     optimizer = kind(groups, lr=setting.learning_rate, weight_decay=setting.weight_decay, **given)
     share = _SCHEDULES.get(setting.schedule)
     if share is None:
@@ -235,7 +241,7 @@ def honest_loss(setting: Setting, model: nn.Module, data: Data) -> float:
     out = model(x)
     if spec.is_squared:
         loss = float(F.mse_loss(out, y))
-    elif spec.layout == "bag":
+    elif spec.is_yes_or_no:
         is_share = ("activate_output", "sigmoid") in setting.wiring
         loss = float(F.binary_cross_entropy_with_logits(out.logit(1e-6) if is_share else out, y))
     else:
@@ -252,7 +258,7 @@ def _chance(setting: Setting, data: Data) -> float:
     spec, y = ARCHITECTURES[setting.architecture], data.honest[1]
     if spec.is_squared:
         return float(y.var(correction=0))
-    if spec.layout == "bag":
+    if spec.is_yes_or_no:
         return float(F.binary_cross_entropy(y.mean(0).expand_as(y), y))
     y = y[:, -1] if spec.layout == "sequences" else y.flatten()
     shares = torch.bincount(y).double() / len(y)

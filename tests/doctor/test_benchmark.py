@@ -8,13 +8,15 @@ import torch
 from benchmarks.doctor import corpora, store
 from benchmarks.doctor.alterations import INITIAL, WIRING
 from benchmarks.doctor.architectures import ARCHITECTURES, HELD_OUT
-from benchmarks.doctor.corpora_former import sums, tags_of_neighbours
-from benchmarks.doctor.corpora_held_out import brackets, documents, marked_sums, reversals, steps_under_noise
 from benchmarks.doctor.faults import EFFECT_NATS, EFFECT_SHARE, FAULTS, Case, cases, has_effect, is_harmful
-from benchmarks.doctor.faults_held_out import HELD_OUT as PLANTED
 from benchmarks.doctor.harm import harm
 from benchmarks.doctor.healthy import HARD, hard_cases, plain
 from benchmarks.doctor.intervals import clopper_pearson
+from benchmarks.doctor.parts.fourth.corpora import in_words, picture, pulses, ratings, regimes, roman, spoken_numbers
+from benchmarks.doctor.parts.fourth.faults import FOURTH
+from benchmarks.doctor.parts.second.corpora import sums, tags_of_neighbours
+from benchmarks.doctor.parts.third.corpora import brackets, documents, marked_sums, reversals, steps_under_noise
+from benchmarks.doctor.parts.third.faults import THIRD
 from benchmarks.doctor.record import record
 from benchmarks.doctor.remedies import remedied
 from benchmarks.doctor.repair import by_lot, chosen, is_repairable, is_restored, losses, repair
@@ -124,7 +126,7 @@ def test_every_bracket_is_closed_by_its_own() -> None:
     assert {text.count(bracket) > 2000 for bracket in "([{"} == {True}
 
 
-def test_the_data_held_out_say_what_they_claim() -> None:
+def test_the_data_of_the_third_part_say_what_they_claim() -> None:
     x, y = marked_sums().draw("series", 4096, "train", 1, 0)
     is_marked = x[..., 1] > 0
     assert (is_marked.sum(1) == 2).all()
@@ -141,18 +143,51 @@ def test_the_data_held_out_say_what_they_claim() -> None:
     assert counts[y == 1].float().mean() > counts[y == 0].float().mean() + 3
 
 
-def test_faults_are_planted_in_held_out_networks_by_their_names() -> None:
+def test_numbers_are_written_as_they_are_spoken_and_as_the_romans_did() -> None:
+    assert [in_words(n) for n in (1, 20, 42, 300, 719)] == ["one", "twenty", "forty-two", "three hundred",
+                                                            "seven hundred nineteen"]  # fmt: skip
+    assert [roman(n) for n in (4, 9, 14, 49, 399)] == ["IV", "IX", "XIV", "XLIX", "CCCXCIX"]
+    assert len({in_words(n) for n in range(1, 1000)}) == 999
+    known = {in_words(n) for n in range(1, 1000)}
+    letters = sorted(set("".join(known)) | {";"})
+    assert set("".join(letters[index] for index in spoken_numbers().tolist()).strip(";").split(";")) <= known
+
+
+def test_the_data_of_the_fourth_part_say_what_they_claim() -> None:
+    x, y = pulses("pulses", torch.ones(6)).draw("recordings", 4096, "train", 1, 0)
+    thirds = x.view(-1, 4, 8, 2).mean((0, 2))  # no order is more frequent, so that no place tells a channel
+    assert thirds.std(0).max() < 0.15
+    first = x[y == 0]  # up in the first channel, up in the second, down in both
+    assert first[:, 2:9, 0].mean() > 0.5 > first[:, 2:9, 1].mean()
+    assert first[:, 13:20, 1].mean() > 0.5 > first[:, 13:20, 0].mean()
+    pairs = {part: ratings().draw("ratings", n, part, 1, 0)[0] for part, n in (("train", 12288), ("validation", 1024))}
+    seen = {part: {tuple(pair) for pair in rows.tolist()} for part, rows in pairs.items()}
+    assert (len(seen["train"]), len(seen["validation"])) == (12288, 1024)
+    assert seen["train"].isdisjoint(seen["validation"])
+    _, y = picture().draw("numbers", 8192, "train", 1, 0)
+    assert y.std() == pytest.approx(1, rel=0.05)
+    x, y = regimes("regimes", torch.ones(4)).draw("table", 8192, "train", 1, 0)
+    means = torch.stack([x[y == label, 2:].mean(0) for label in range(4)])
+    within = (x[:, :2] <= 0).all(1)
+    inside = torch.stack([x[within & (y == label), 2:].mean(0) for label in range(4)])
+    assert inside.std(0).mean() > 1.5 * means.std(0).mean()  # what tells the classes apart depends on the regime
+
+
+def test_severities_of_a_networks_own_are_planted_by_the_names_of_faults_and_networks() -> None:
     faults = {fault.name: fault for fault in FAULTS}
-    for name, networks in PLANTED.items():
-        assert set(networks) == set(faults[name].networks) & set(HELD_OUT)
-        assert set(faults[name].architectures).isdisjoint(HELD_OUT)
-        for network, amounts in networks.items():
-            assert faults[name].networks[network] == (amounts or faults[name].severities)
+    assert set().union(*FOURTH.values()) == set(HELD_OUT)
+    for part in (THIRD, FOURTH):
+        for name, networks in part.items():
+            assert set(networks) <= ARCHITECTURES.keys()
+            assert set(faults[name].architectures).isdisjoint(networks)
+            for network, amounts in networks.items():
+                assert faults[name].networks[network] == (amounts or faults[name].severities)
+    assert set(HELD_OUT).isdisjoint(set().union(*THIRD.values(), *(fault.architectures for fault in FAULTS)))
     assert all(len(set(amounts)) == 3 for fault in FAULTS for amounts in fault.networks.values())
 
 
 def test_what_a_fault_costs_is_told_in_effects(capsys: pytest.CaptureFixture[str]) -> None:
-    harm(["likelihood of what is no logarithm, densenet"], num_seeds=1)
+    harm(["likelihood of what is no logarithm, decoder"], num_seeds=1)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(", ")[2].split(":")[0] for line in lines] == ["softmax", "sigmoid", "logits"]
     assert all(float(line.split(": ")[1].split(" ")[0]) > 2 for line in lines)

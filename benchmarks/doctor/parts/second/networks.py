@@ -1,8 +1,8 @@
-"""The networks that were held out until they had been judged; checks have been mended with them since."""
+"""The networks of the second part: convolutions, recurrent networks, a vision transformer, residual layers; ours."""
 
 import torch
-from benchmarks.doctor.corpora_former import NUM_TAGGED
 from benchmarks.doctor.networks import HandNorm, Parts, Recurrent, house_network
+from benchmarks.doctor.parts.second.corpora import NUM_TAGGED
 from benchmarks.doctor.sources import CONTEXT
 from torch import Tensor, nn
 

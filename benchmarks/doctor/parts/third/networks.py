@@ -1,11 +1,11 @@
-"""The networks held out from tuning: of other kinds than those in `networks` and `networks_former`."""
+"""The networks of the third part: of signals, pictures, words, translations, sets, brackets and series; and ours."""
 
 import math
 
 import torch
 import torch.nn.functional as F
-from benchmarks.doctor.corpora_held_out import NUM_WORDS
 from benchmarks.doctor.networks import HandNorm, Parts, house_network
+from benchmarks.doctor.parts.third.corpora import NUM_WORDS
 from benchmarks.doctor.sources import CONTEXT
 from torch import Tensor, nn
 

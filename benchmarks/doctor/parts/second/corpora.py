@@ -1,4 +1,4 @@
-"""The data of the networks held out before: phrases, echoes, sums, tags, dots, glyphs, an arm, clusters."""
+"""The data of the second part: phrases, echoes, sums, tags, dots, glyphs, an arm, clusters."""
 
 import torch
 from benchmarks.doctor.sources import CONTEXT, Corpus, Layout, from_text, ids, numbers, pictures

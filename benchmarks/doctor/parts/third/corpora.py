@@ -1,4 +1,4 @@
-"""The data held out from tuning: steps under noise, digits, topics, reversals, clouds, brackets, sums and harmony."""
+"""The data of the third part: steps under noise, digits, topics, reversals, clouds, brackets, sums and harmony."""
 
 import torch
 from benchmarks.doctor.sources import CONTEXT, Corpus, Layout, from_text, ids, pictures

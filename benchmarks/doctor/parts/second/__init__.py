@@ -1,0 +1,1 @@
+"""Held out once: eight networks, with the severities of the first part."""

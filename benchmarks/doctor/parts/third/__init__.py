@@ -1,0 +1,1 @@
+"""Held out once: eight networks, with severities of their own."""
