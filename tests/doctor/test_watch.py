@@ -10,6 +10,7 @@ from torch import Tensor, nn
 import moreish
 from doctor import networks as net
 from moreish.doctor import Evidence, Report, judge
+from moreish.doctor.judge import joined
 from moreish.doctor.probes.predictions import per_example_losses
 from moreish.doctor.subject import make_subject
 
@@ -341,3 +342,39 @@ def test_reasons_for_what_was_not_examined_are_true() -> None:
     idle = unseen(120, F.mse_loss, is_stepped=False)
     assert "never stepped" in idle["not-in-optimizer"]
     assert not any("first look" in why for why in idle.values())
+
+
+def test_a_report_of_both_folds_what_one_saw_into_what_the_other_did() -> None:
+    inputs, targets = net.windows(256, seed=900)
+    torch.manual_seed(1)
+    model = net.MLP()
+    optimizer = torch.optim.AdamW([p for name, p in model.named_parameters() if name != "W.0"], 1e-3)
+    before = moreish.diagnose(model, (inputs, targets), F.cross_entropy, optimizer)
+    with moreish.Doctor(model, optimizer, F.cross_entropy) as doctor:
+        for _ in range(60):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(inputs), targets)
+            loss.backward()
+            optimizer.step()
+            doctor.step(loss, inputs, targets)
+    during, both = doctor.report(), doctor.report(before)
+    assert both.names == before.names == ("not-in-optimizer",)
+    assert {"initial-loss", "gradients-not-cleared"} <= set(both.examined)
+    assert set(both.examined) == set(before.examined) | set(during.examined)
+    assert not {item.name for item in both.not_examined} & set(both.examined)
+    assert both.alpha == before.alpha + during.alpha
+    assert both.step == during.step == 60
+    why = {item.name: item.why for item in both.not_examined}
+    assert why["spikes"] == "it takes 72 steps"
+
+
+def test_what_only_one_report_names_stands_in_that_of_both() -> None:
+    torch.manual_seed(1)
+    model = net.MLP()
+    batch = net.windows(256, seed=900)
+    with torch.no_grad():
+        model.W_out.mul_(40)
+    before = moreish.diagnose(model, batch, F.cross_entropy)
+    _, during = trained("mlp", 60, clears=False)
+    assert during is not None
+    assert joined(before, during).names == (*during.names, *before.names) == ("gradients-not-cleared", "initial-loss")

@@ -82,7 +82,8 @@ class Finding:
         return replace(self, consequences=names)
 
 
-NO_HISTORY = "it needs a training that is watched: use moreish.Doctor in the loop"
+ELSEWHERE = ": use moreish."
+NO_HISTORY = f"it needs a training that is watched{ELSEWHERE}Doctor in the loop"
 
 
 @dataclass(frozen=True)

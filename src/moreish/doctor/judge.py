@@ -3,7 +3,7 @@
 from moreish.doctor.causes import explained_by, rank
 from moreish.doctor.checks import ALL_CHECKS, NotApplicable
 from moreish.doctor.evidence import Evidence, Look
-from moreish.doctor.finding import Finding, NotExamined, Report
+from moreish.doctor.finding import ELSEWHERE, Finding, NotExamined, Report
 from moreish.doctor.significance import ALPHA, level_for
 
 
@@ -36,6 +36,33 @@ def judge(evidence: Evidence, alpha: float = ALPHA) -> Report:
     causes, explained = _ordered(_first_of_each(found))
     step = max((look.step for look in evidence.looks), default=0)
     return Report(tuple(causes), tuple(explained), tuple(examined), tuple(missing), tuple(not_applicable), alpha, step)
+
+
+def joined(*reports: Report) -> Report:
+    """One report of several on one model: causes are folded across them, and α adds up.
+
+    What one of them examined has been examined. What none did keeps the reason that does not send to another of them.
+    """
+    findings = [item for report in reports for item in (*report.findings, *report.explained)]
+    causes, explained = _ordered([item.with_consequences(()) for item in _first_of_each(findings)])
+    examined = tuple(dict.fromkeys(name for report in reports for name in report.examined))
+    not_applicable = {item.name: item for report in reports for item in report.not_applicable}
+    missing = sorted(
+        (item for report in reports for item in report.not_examined), key=lambda item: ELSEWHERE in item.why
+    )
+    not_examined: dict[str, NotExamined] = {}
+    for item in missing:
+        if item.name not in examined and item.name not in not_applicable:
+            not_examined.setdefault(item.name, item)
+    return Report(
+        tuple(causes),
+        tuple(explained),
+        examined,
+        tuple(not_examined.values()),
+        tuple(item for item in not_applicable.values() if item.name not in examined),
+        sum(report.alpha for report in reports),
+        max(report.step for report in reports),
+    )
 
 
 def has(evidence: Evidence, section: str) -> bool:

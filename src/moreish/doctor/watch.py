@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from moreish.doctor.evidence import Evidence, History, Minibatch
 from moreish.doctor.finding import Report
 from moreish.doctor.given import Given
-from moreish.doctor.judge import judge
+from moreish.doctor.judge import joined, judge
 from moreish.doctor.looks import Looks
 from moreish.doctor.probes.data import Row, labels_of, rows_of
 from moreish.doctor.probes.passes import Passes
@@ -252,6 +252,12 @@ class Doctor:
             None if isinstance(validation_reference, str) else validation_reference,
         )
 
-    def report(self) -> Report:
-        """Judge what was recorded so far."""
-        return judge(self.evidence())
+    def report(self, before: Report | None = None) -> Report:
+        """Judge what was recorded so far.
+
+        Args:
+            before: what `diagnose` said of the same model before it was trained. Then both are one report, in which a
+                cause that one of them saw explains what the other did.
+        """
+        report = judge(self.evidence())
+        return report if before is None else joined(before, report)
