@@ -114,3 +114,21 @@ def test_phrases_of_a_small_language_recur_at_any_length() -> None:
     assert data.spread > 40  # nats, were places independent
     assert data.context_repeats > 0.1
     assert judge(Evidence((), data, None, {})).names == ()
+
+
+def test_what_recurs_in_held_out_data_too_is_a_language() -> None:
+    """Four thousand windows of a text of twenty phrases: nearly all of them stand there twice."""
+    generator = torch.Generator().manual_seed(8)
+    phrases = torch.randint(12, (20, 8), generator=generator)
+
+    def windows(n: int) -> tuple[Tensor, Tensor]:
+        text = phrases[torch.randint(20, (4000,), generator=generator)].flatten()
+        starts = torch.randint(len(text) - 9, (n,), generator=generator)
+        return text[starts[:, None] + torch.arange(8)], text[starts + 8]
+
+    train, validation = windows(4000), windows(512)
+    data = measure_data(train, validation)
+    assert data.context_repeats > 0.7
+    assert data.num_overlapping is not None
+    assert data.num_overlapping > 0.7 * 512
+    assert judge(Evidence((), data, None, {})).names == ()

@@ -61,3 +61,14 @@ def test_a_network_without_any_prior_scale_is_left_in_peace() -> None:
 def test_another_loss_is_not_judged_by_its_squares() -> None:
     report = diagnosed(regressor(10.0), waves(), F.l1_loss)
     assert "initial-loss" in {item.name for item in report.not_examined}
+
+
+@pytest.mark.parametrize(("gain", "names"), [(1.0, ()), (40.0, ("initial-loss",))])
+def test_answers_of_yes_and_no_begin_near_ln_2(gain: float, names: tuple[str, ...]) -> None:
+    x, _ = waves()
+    model = regressor()
+    with torch.no_grad():
+        model[4].weight.mul_(gain)  # type: ignore[index, union-attr]
+    report = diagnosed(model, (x, (x.sum(1, keepdim=True) > 0).float()), F.binary_cross_entropy_with_logits)
+    assert report.names == names, str(report)
+    assert "initial-loss" in report.examined

@@ -148,3 +148,26 @@ def test_words_in_any_order_have_a_reference() -> None:
     assert isinstance(reference, Reference)
     assert reference.kind == "a linear model of the symbols"
     assert sum(reference.losses) < 0.6 * sum(reference.marginal)
+
+
+class Ratings(nn.Module):
+    """Users and items in one tensor, (n, 2): forty of the one, nine of the other."""
+
+    def __init__(self, is_blind: bool = False) -> None:
+        super().__init__()
+        self.users, self.items = nn.Embedding(40, 8), nn.Embedding(9, 8)
+        self.head, self.scale = nn.Linear(8, 1), 0.0 if is_blind else 1.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.users(x[:, 0]) * self.items(x[:, 1]) * self.scale).flatten()
+
+
+@pytest.mark.parametrize(("is_blind", "first"), [(False, None), (True, "output-ignores-input")])
+def test_ids_are_exchanged_for_others_of_their_own_column(is_blind: bool, first: str | None) -> None:
+    generator = torch.Generator().manual_seed(3)
+    x = torch.stack([torch.randint(40, (256,), generator=generator), torch.randint(9, (256,), generator=generator)], 1)
+    y = torch.randint(2, (256,), generator=generator).float()
+    torch.manual_seed(0)
+    report = moreish.diagnose(Ratings(is_blind), (x, y), F.binary_cross_entropy_with_logits)
+    assert next(iter(report.names), None) == first, str(report)
+    assert {"output-ignores-input", "examples-mixed", "context-unused"} <= set(report.examined)

@@ -1,10 +1,11 @@
-"""Attention on one position is a fault of a network that does not learn, and the point of one that aligns."""
+"""Units and layers that no longer learn, or have decided before they did; and those that only look like it."""
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+import moreish
 from doctor.loops import watched
 from moreish.doctor import Evidence, judge
 from moreish.doctor.evidence import Look, Reference, Site
@@ -43,3 +44,57 @@ def rows(n: int, seed: int) -> tuple[Tensor, Tensor]:
 def test_channels_that_are_constant_say_nothing_of_running_statistics() -> None:
     report = watched((Blind, rows, F.cross_entropy), 220, train=rows(1024, 901))
     assert "batch-norm-statistics" not in report.names, str(report)
+
+
+def pulses(n: int = 256, seed: int = 0) -> tuple[Tensor, Tensor]:
+    x = torch.randn(n, 2, 16, generator=torch.Generator().manual_seed(seed))
+    return x, (x[:, 0, 8] > 0).long()
+
+
+@pytest.mark.parametrize(("bias", "names"), [(0.0, ()), (-20.0, ("dead-relu",))])
+def test_dead_channels_of_a_one_dimensional_convolution_are_named(bias: float, names: tuple[str, ...]) -> None:
+    torch.manual_seed(0)
+    norm = nn.BatchNorm1d(12)
+    model = nn.Sequential(nn.Conv1d(2, 12, 3, bias=False), norm, nn.ReLU(), nn.Flatten(), nn.Linear(12 * 14, 2))
+    with torch.no_grad():
+        norm.bias[:8] = bias
+    report = moreish.diagnose(model, pulses(), F.cross_entropy)
+    assert report.names[:1] == names, str(report)
+    if names:
+        assert report.findings[0].evidence.details["units"] == 12
+
+
+class Experts(nn.Module):
+    """Four layers, and a gate that weighs them."""
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.experts, self.gate = nn.ModuleList(nn.Linear(8, 16) for _ in range(4)), nn.Linear(8, 4)
+        self.head = nn.Linear(16, 3)
+        with torch.no_grad():
+            self.gate.weight.mul_(scale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        shares = self.gate(x).softmax(-1)
+        return self.head((torch.stack([expert(x).relu() for expert in self.experts], -1) * shares[:, None]).sum(-1))
+
+
+@pytest.mark.parametrize(("scale", "names"), [(1.0, ()), (20.0, ("saturated-tanh",))])
+def test_a_gate_that_has_decided_before_it_learned_is_named(scale: float, names: tuple[str, ...]) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(256, 8, generator=torch.Generator().manual_seed(1))
+    report = moreish.diagnose(Experts(scale), (x, x[:, :3].argmax(1)), F.cross_entropy)
+    assert report.names == names, str(report)
+
+
+@pytest.mark.parametrize(("scale", "names"), [(1.0, ()), (1e-3, ("vanishing",))])
+def test_three_layers_are_a_trend_where_each_change_is_large(scale: float, names: tuple[str, ...]) -> None:
+    torch.manual_seed(0)
+    layers = [nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 3)]
+    with torch.no_grad():
+        for layer in layers[2:5:2]:
+            layer.weight.mul_(scale)  # type: ignore[union-attr]
+            layer.bias.zero_()  # type: ignore[union-attr]
+    x = torch.randn(256, 8, generator=torch.Generator().manual_seed(1))
+    report = moreish.diagnose(nn.Sequential(*layers), (x, x[:, :3].argmax(1)), F.cross_entropy)
+    assert report.names[:1] == names, str(report)

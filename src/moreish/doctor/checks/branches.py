@@ -20,8 +20,12 @@ def branch_at(rates: Rates, factor: float) -> Branch | None:
 
 
 def updates_until(evidence: Evidence, step: int) -> list[tuple[Update, ...]]:
-    """How far parameters moved, at each look up to a step."""
-    return [look.updates for look in evidence.looks if look.updates and look.step <= step]
+    """How far parameters moved, at each look up to a step.
+
+    The first steps of RMSprop are ten times as long as later ones: its mean of squares begins at zero.
+    """
+    first = EARLY if evidence.optimizer == "RMSprop" else 0
+    return [look.updates for look in evidence.looks if look.updates and first <= look.step <= step]
 
 
 def level_of(evidence: Evidence, before: float) -> float:

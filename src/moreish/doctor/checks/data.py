@@ -10,8 +10,12 @@ OVERLAP = 0.05
 """Share of validation that stands in training, beyond what is common in the language itself, from which it misleads."""
 COMPANY = 1.25
 """How many times the share that recurs within training may recur in validation by itself."""
+RECURS = 0.02
+"""Share of examples that recur by themselves, as halves do, from which the data are a language."""
 FAR = 4.0
-"""How many times as many examples must recur as chance may make at the most."""
+"""How many times as many examples must recur as chance may make at the most; or how many times fewer must not."""
+MIXED = 0.5
+"""Share that chance may repeat from which copies cannot be told."""
 MIN_FOUND = 16
 """Examples of the loop that have to be found again in the training set."""
 RELABELLED = 0.05
@@ -55,8 +59,10 @@ def duplicates(evidence: Evidence, level: Level) -> Verdict:
     data = evidence.data
     assert data is not None
     chance = data.repeats_by_chance
-    null = OVERLAP + FAR * chance
-    if null >= 1:
+    if chance > RECURS and data.num_overlapping is not None:  # a language: as much recurs in what was held out
+        chance = max(chance, data.num_overlapping / max(data.num_validation, 1))
+    null = min(OVERLAP + FAR * chance, 1 - (1 - chance) / FAR)
+    if chance >= MIXED:
         return NotApplicable(f"inputs of {data.spread:.0f} nats are so short that up to {chance:.0%} of "
                              f"{data.num_examples:,} may recur by themselves")  # fmt: skip
     allowed, count = level.each(), round(data.context_repeats * data.num_examples)

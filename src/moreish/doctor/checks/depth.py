@@ -8,14 +8,15 @@ from moreish.doctor.evidence import Evidence, Site
 from moreish.doctor.finding import Finding, Measurement, NotExamined
 from moreish.doctor.significance import Level, mean_above, mean_below
 
-FACTOR = 100.0
-"""From the first layer to the last; less is made good by any optimiser that adapts its steps."""
-MIN_LAYERS = 4
+FACTOR, FACTOR_OF_SGD = 100.0, 30.0
+"""From the first layer to the last; less is made good by any optimiser that adapts its steps, which SGD does not."""
+MIN_LAYERS, ENOUGH_LAYERS = 3, 4
+"""Layers that make a trend; with fewer than enough each change has to be large, and none may go the other way."""
 USUAL, FORGETS = 0.55, 0.4
 """Share of the gradient that PyTorch's cells keep from position to position at the start; and where it matters."""
 MIN_ORDER = 0.7
 """Kendall's τ between depth and size."""
-MIN_PER_LAYER = 1.6
+MIN_PER_LAYER, MIN_PER_FEW = 1.6, 6.0
 """Geometric mean change from one layer to the next, so that one odd layer does not make a trend."""
 
 
@@ -31,6 +32,7 @@ def exploding(evidence: Evidence, level: Level) -> Verdict:
 
 def _trend(evidence: Evidence, level: Level, name: str, sign: int) -> Verdict:
     found, seen, few = [], False, 0
+    factor = FACTOR_OF_SGD if evidence.optimizer == "SGD" else FACTOR
     for number, look in enumerate((look for look in evidence.looks if look.sites is not None), 1):
         layers = [s for s in look.sites or () if s.kind == "linear" and s.parameter is not None and s.num_calls == 1]
         layers = layers[:-1]  # the output layer is scaled for another purpose
@@ -38,16 +40,18 @@ def _trend(evidence: Evidence, level: Level, name: str, sign: int) -> Verdict:
             few = max(few, len(layers))
             continue
         seen = True
+        is_few = len(layers) < ENOUGH_LAYERS
+        least_change, least_order = (MIN_PER_FEW, 0.99) if is_few else (MIN_PER_LAYER, MIN_ORDER)
         # Gradients travel backwards: they vanish where the first layer's is smaller than the last one's.
         for what, ratios, per_layer, order in (
             ("activations, last layer over first", *_ratios([s.rms for s in layers])),
             ("gradients, first layer over last", *_ratios([s.gradient for s in layers][::-1])),
         ):
             allowed = level.each(2, number)
-            p = mean_above([sign * ratio for ratio in ratios], math.log(FACTOR))
-            if p < allowed and sign * per_layer > math.log(MIN_PER_LAYER) and sign * order > MIN_ORDER:
+            p = mean_above([sign * ratio for ratio in ratios], math.log(factor))
+            if p < allowed and sign * per_layer > math.log(least_change) and sign * order > least_order:
                 value = math.exp(sum(ratios) / len(ratios))
-                bound = FACTOR**sign
+                bound = factor**sign
                 measurement = Measurement(
                     f"ratio of {what}", value, 1.0, bound, p, allowed, len(ratios), {"layers": len(layers)}
                 )
@@ -70,7 +74,8 @@ def _ratios(values: list[tuple[float, ...]]) -> tuple[list[float], float, float]
     means = [sum(math.log(value) for value in groups) / len(groups) for groups in usable]
     changes = sorted(b - a for a, b in pairwise(means))
     pairs = [(b > a) - (b < a) for i, a in enumerate(means) for b in means[i + 1 :]]
-    return ratios, changes[len(changes) // 2], sum(pairs) / len(pairs)
+    middle = changes[len(changes) // 2] if len(means) >= ENOUGH_LAYERS else sum(changes) / len(changes)
+    return ratios, middle, sum(pairs) / len(pairs)
 
 
 def _finding(name: str, step: int, measurement: Measurement, layers: list[Site], per_layer: float) -> Finding:

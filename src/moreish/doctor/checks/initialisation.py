@@ -1,13 +1,15 @@
 """Before the first step: a loss above even chances, units that can never differ, tanh that starts saturated."""
 
+import math
+
 from moreish.doctor.branching import untouched_look
 from moreish.doctor.checks.check import Check, NotApplicable, Verdict
-from moreish.doctor.evidence import Evidence, Look, Loss
+from moreish.doctor.evidence import Evidence, Look, Loss, Site
 from moreish.doctor.finding import Finding, Measurement, NotExamined, Severity
 from moreish.doctor.significance import Level, mean_above
 
 LOSS_EXCESS = 0.5
-"""Nats above ln V from which an initial loss matters: logits of standard deviation 1 give as much."""
+"""Nats above ln V (of yes and no ln 2) from which an initial loss matters: logits of deviation 1 give as much."""
 SQUARED_EXCESS = 25.0
 """How many times the squared error of a constant an initial one may be: outputs five times as large as the targets.
 Outputs as large as these and independent of them give 2; an output layer of He et al. (deviation √2) over targets that
@@ -22,6 +24,8 @@ OFF_ZERO = 1.0
 SATURATED_NULL = 0.209
 """P(|tanh x| > 0.97) for x ~ N(0, 5/3): the largest gain in use (PyTorch's for tanh). N(0, 1) gives 0.036."""
 SATURATED_THRESHOLD = 0.30
+CERTAIN = 0.7
+"""Sum of the squared shares of a softmax that has decided; weights of deviation 1 give 0.4 over four."""
 EARLY = 10
 """Looks after so many steps no longer speak of the initialisation."""
 
@@ -36,24 +40,24 @@ def initial_loss(evidence: Evidence, level: Level) -> Verdict:
     for look, loss in early:
         if look.step > 0 and not loss.per_example:
             return NotExamined("initial-loss", "the loss of the untrained network was not seen: use moreish.diagnose")
-        if not loss.num_classes:
+        is_binary = loss.formula in ("binary cross entropy", "likelihood of probabilities")
+        if not loss.num_classes and not is_binary:
             return _initial_error(look, loss, level)
         if len(loss.per_example) < 3 or loss.formula in ("unknown", "likelihood of logits"):
             return NotExamined("initial-loss", "the loss could not be taken apart by example, or under 3 examples")
-        p = mean_above(loss.per_example, loss.chance + LOSS_EXCESS)
+        chance, of_what = (math.log(2), "yes and no") if is_binary else (loss.chance, f"{loss.num_classes} classes")
+        p = mean_above(loss.per_example, chance + LOSS_EXCESS)
         allowed = level.each()
         if p < allowed:
             mean = sum(loss.per_example) / len(loss.per_example)
             measurement = Measurement(
-                "initial loss (nats)", mean, loss.chance, loss.chance + LOSS_EXCESS, p, allowed, len(loss.per_example)
+                "initial loss (nats)", mean, chance, chance + LOSS_EXCESS, p, allowed, len(loss.per_example)
             )
             found.append(
                 Finding(
-                    "initial-loss", _severity(mean / loss.chance), None, look.step, measurement,
-                    f"The untrained network is confidently wrong: guessing evenly among {loss.num_classes} classes "
-                    "would "
-                    f"cost {loss.chance:.2f} nats, it costs {mean:.2f}. The first steps are spent shrinking the output "
-                    "layer.",
+                    "initial-loss", _severity(mean / chance), None, look.step, measurement,
+                    f"The untrained network is confidently wrong: guessing evenly among {of_what} would cost "
+                    f"{chance:.2f} nats, it costs {mean:.2f}. The first steps are spent shrinking the output layer.",
                     "Scale the output layer's weights down (x 0.01, or gain / sqrt(fan_in)) and set its bias to zero. "
                     "With torch: nn.init.normal_(head.weight, std=0.01); nn.init.zeros_(head.bias).",
                     "Karpathy, makemore lecture 3 (initial loss); Glorot & Bengio 2010",
@@ -151,9 +155,28 @@ def saturated_tanh(evidence: Evidence, level: Level) -> Verdict:
                     "Glorot & Bengio 2010, section 3; He et al. 2015, arXiv:1502.01852, section 2.2",
                 )
             )  # fmt: skip
-    if seen:
+    gates = [site for site in look.sites[:-1] if site.kind == "softmax" and not site.relative_entropy]
+    found += [finding for gate in gates if (finding := _certain(gate, look, level.each(len(gates) + len(sites))))]
+    if seen or gates:
         return found
     return NotApplicable("no tanh or sigmoid in the forward pass, or inside a fused operation such as nn.LSTM")
+
+
+def _certain(gate: Site, look: Look, allowed: float) -> Finding | None:
+    """A softmax inside the network, such as a gate over experts, that has decided before it has learned."""
+    squares = [rms**2 * gate.num_units for rms in gate.rms]  # sums of squared shares: 1/n of even ones, 1 of one-hot
+    p = mean_above(squares, CERTAIN)
+    if gate.num_units < 2 or p >= allowed:
+        return None
+    return Finding(
+        "saturated-tanh", "major", gate.name, look.step,
+        Measurement("sum of the squared shares of a softmax", sum(squares) / len(squares), 1 / gate.num_units, CERTAIN,
+                    p, allowed, gate.num_rows),
+        f"Untrained, this softmax over {gate.num_units} gives nearly all to one, and hardly passes a gradient: what "
+        "flows in is too large.",
+        "Scale the weights before it to 1 / sqrt(fan_in), or begin with zeros: nn.init.zeros_(gate.weight).",
+        "Shazeer et al. 2017, arXiv:1701.06538, section 2.1 and appendix A (gates that begin even)",
+    )  # fmt: skip
 
 
 CHECKS = (

@@ -15,6 +15,7 @@ from moreish.doctor.subject import Subject, first_float
 from moreish.errors import MoreishError
 
 MAX_POSITIONS = 12
+MAX_COLUMNS = 64  # of ids that are exchanged for others of their own column, each by itself
 _LEAK = 1e-6  # of the largest output: more than rounding between two passes of the same shape
 
 
@@ -127,8 +128,18 @@ def _exchanged(inputs: Tensor, example: int | None, position: int | None) -> Ten
         symbols = torch.unique(inputs)
         if len(symbols) < 2:
             raise UnclearError("all inputs are the same symbol")
-        changed[where] = symbols[(torch.searchsorted(symbols, old.contiguous()) + 1) % len(symbols)]
+        places = range(inputs.shape[1]) if inputs.ndim == 2 and inputs.shape[1] <= MAX_COLUMNS else ()
+        changed[where] = _next(symbols, old)
+        for place in places if position is None else [position] * bool(places):
+            own = torch.unique(inputs[:, place])  # users beside items: what fits one column need not fit another
+            here = (slice(None) if example is None else example, place)
+            changed[here] = _next(own if len(own) > 1 else symbols, inputs[here])
     return changed
+
+
+def _next(symbols: Tensor, old: Tensor) -> Tensor:
+    """Of the sorted symbols those that follow; the first one follows the last."""
+    return symbols[(torch.searchsorted(symbols, old.contiguous()) + 1) % len(symbols)]
 
 
 def _change(before: Tensor, after: Tensor) -> Tensor:

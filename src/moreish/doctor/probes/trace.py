@@ -76,6 +76,7 @@ class Trace(TorchFunctionMode):
         self.is_over: bool = False
         self._stack: list[tuple[str, dict[str, int]]] = [("", {})]
         self._biased: dict[int, tuple[Tensor, str]] = {}
+        self._channels_first: dict[int, Tensor] = {}
         self._is_busy: bool = False
 
     def enter(self, name: str, module: nn.Module, args: Any) -> None:
@@ -138,6 +139,11 @@ class Trace(TorchFunctionMode):
         if kind == "linear" and len(weights) > 1:
             self._biased[id(out)] = (out, weights[-1])
         channels_first = name.startswith("conv") or (name in ("batch_norm", "group_norm") and out.ndim > 2)
+        # An activation has the channels of what it gets; (B, C, H, W) is what convolutions hand on.
+        came_from = id(args[0]) if args else None
+        channels_first |= kind in ("activation", "dropout") and (out.ndim == 4 or came_from in self._channels_first)
+        if channels_first:
+            self._channels_first[id(out)] = out
         with torch.no_grad(), torch.autocast(out.device.type, enabled=False):  # ours are to be precise
             self._measure(tally, out.detach(), args, kwargs, channels_first)
         if out.requires_grad and torch.is_grad_enabled():
@@ -159,9 +165,8 @@ class Trace(TorchFunctionMode):
             tally.entropies.append(self._by_group(_relative_entropy(out)))
         if tally.kind != "activation":
             return
-        # An activation has no channels of its own; (B, C, H, W) is what convolutions hand on.
         came_in = args[0].detach() if args and args[0].shape == out.shape else out
-        moved, moved_in = (x.movedim(1, -1) if x.ndim == 4 else x for x in (out, came_in))
+        moved, moved_in = (x.movedim(1, -1) if channels_first else x for x in (out, came_in))
         rows: Tensor = moved.reshape(-1, moved.shape[-1])
         tally.num_units = rows.shape[1]
         tally.num_rows += rows.shape[0]
@@ -256,6 +261,7 @@ def tracing(model: nn.Module, num_examples: int, optimizer: torch.optim.Optimize
         for handle in handles:
             handle.remove()
         trace._biased.clear()  # lets go of the activations
+        trace._channels_first.clear()
 
 
 def _summary(name: str, tally: _Tally) -> Site:
