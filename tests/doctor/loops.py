@@ -1,6 +1,6 @@
 """Training loops as strangers write them, watched: every fault of a loop is one argument."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -67,3 +67,32 @@ def named_at_the_first_look(
             optimizer.step()
             doctor.step(loss, *batch)
     return doctor.report().names
+
+
+def scaled_steps(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    loss_fn: Any,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    dtype: torch.dtype,
+    clip: float | None = None,
+    doctor: moreish.Doctor | None = None,
+) -> int:
+    """A loop in half precision, as PyTorch's documents write it; how many steps the scaler skipped."""
+    num_skipped = 0
+    for inputs, targets in batches:
+        optimizer.zero_grad()
+        with torch.autocast(inputs.device.type, dtype=dtype):
+            loss = loss_fn(model(inputs), targets)
+        scaler.scale(loss).backward()
+        if clip is not None:
+            scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_(model.parameters(), clip)
+        before = scaler.get_scale()
+        scaler.step(optimizer)
+        scaler.update()
+        num_skipped += scaler.get_scale() < before
+        if doctor is not None:
+            doctor.step(loss, inputs, targets)
+    return num_skipped

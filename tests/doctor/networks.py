@@ -164,3 +164,13 @@ HEALTHY = {
     "gpt, zero branches": (lambda: GPT(zero=True), sequences, sequence_loss),
     "gpt, eight layers": (lambda: GPT(layers=8), sequences, sequence_loss),
 }
+
+
+def deep_relu(gain: float) -> nn.Module:
+    """Eight ReLU layers whose weights have gain / 8 as deviation."""
+    layers: list[nn.Module] = [nn.Embedding(VOCABULARY, 8), nn.Flatten()]
+    for _ in range(8):
+        linear = nn.Linear(64, 64, bias=False)
+        nn.init.normal_(linear.weight, std=gain / 8)
+        layers += [linear, nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(64, VOCABULARY))

@@ -9,6 +9,7 @@ from torch import nn
 
 import moreish
 from doctor import networks as net
+from doctor.loops import scaled_steps
 
 OPTIMISERS: dict[str, Any] = {
     "SGD": lambda p: torch.optim.SGD(p, 0.05),
@@ -26,23 +27,11 @@ def trained(
     optimizer = optimise(model.parameters())
     scaler = torch.amp.GradScaler("cpu", init_scale=scale, growth_interval=40)
     doctor = moreish.Doctor(model, optimizer, F.cross_entropy, net.windows(256, seed=900), net.windows(64, seed=901))
-    num_skipped = 0
+    batches = (net.windows(32, seed=step) for step in range(210))
     with doctor if is_watched else torch.enable_grad():
-        for step in range(210):
-            inputs, targets = net.windows(32, seed=step)
-            optimizer.zero_grad()
-            with torch.autocast("cpu", dtype=torch.float16):
-                loss = F.cross_entropy(model(inputs), targets)
-            scaler.scale(loss).backward()
-            if clip is not None:
-                scaler.unscale_(optimizer)
-                nn.utils.clip_grad_norm_(model.parameters(), clip)
-            before = scaler.get_scale()
-            scaler.step(optimizer)
-            scaler.update()
-            num_skipped += scaler.get_scale() < before
-            if is_watched:
-                doctor.step(loss, inputs, targets)
+        num_skipped = scaled_steps(
+            model, optimizer, scaler, F.cross_entropy, batches, torch.float16, clip, doctor if is_watched else None
+        )
     return model, doctor, num_skipped
 
 

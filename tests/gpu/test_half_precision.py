@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
 
 import moreish
 from doctor import networks as net
+from doctor.loops import scaled_steps
 from gpu.trainings import NETWORKS, on_gpu, state
 
 OPTIMISERS: dict[str, Any] = {
@@ -33,23 +33,11 @@ def trained(
     optimizer = optimise(model.parameters())
     scaler = torch.amp.GradScaler("cuda", init_scale=scale or 1.0, growth_interval=40, enabled=scale is not None)
     doctor = moreish.Doctor(model, optimizer, loss_fn, draw(512, seed=900), draw(128, seed=901))
-    num_skipped = 0
+    batches = (on_gpu(draw(32, seed=step)) for step in range(210))
     with doctor if is_watched else torch.enable_grad():
-        for step in range(210):
-            inputs, targets = on_gpu(draw(32, seed=step))
-            optimizer.zero_grad()
-            with torch.autocast("cuda", dtype=dtype):
-                loss = loss_fn(model(inputs), targets)
-            scaler.scale(loss).backward()
-            if clip is not None:
-                scaler.unscale_(optimizer)
-                nn.utils.clip_grad_norm_(model.parameters(), clip)
-            before = scaler.get_scale()
-            scaler.step(optimizer)
-            scaler.update()
-            num_skipped += scaler.get_scale() < before
-            if is_watched:
-                doctor.step(loss, inputs, targets)
+        num_skipped = scaled_steps(
+            model, optimizer, scaler, loss_fn, batches, dtype, clip, doctor if is_watched else None
+        )
     return state(model, optimizer), doctor, num_skipped
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,9 +14,9 @@ from safetensors.torch import load_file
 
 import moreish
 from moreish.doctor.trainings import TrainingDoctor, diagnose_training
-from moreish.observers import ChunkDone, Event, Stop
 from moreish.storage import MODEL_FILE, load_arrays
 from moreish.training.checkpoint import CHECKPOINT_FILE, Checkpoint
+from training.interruption import InterruptAt
 
 DEVICES = ("cpu", "cuda")
 SMALL: dict[str, Any] = {
@@ -72,19 +71,6 @@ def test_statistics_are_those_of_the_processor(items: Path, tmp_path: Path) -> N
     assert got.keys() == expected.keys()
     for name, array in expected.items():
         np.testing.assert_allclose(got[name], array, rtol=1e-3, atol=1e-5, err_msg=name)
-
-
-class InterruptAt:
-    """Presses Ctrl-C once a step is reached."""
-
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def observe(self, event: Event) -> Stop | None:
-        if isinstance(event, ChunkDone) and event.step >= self.step:
-            self.step = 10**9
-            os.kill(os.getpid(), signal.SIGINT)
-        return None
 
 
 @pytest.mark.parametrize("changes", SETTINGS, ids=str)

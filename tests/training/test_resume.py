@@ -1,7 +1,6 @@
 """However a training is stopped, going on ends where an uninterrupted one ends, bit for bit."""
 
 import fcntl
-import os
 import random
 import resource
 import shlex
@@ -16,10 +15,10 @@ import pytest
 
 import moreish
 from moreish.errors import RecipeError, RunError
-from moreish.observers import ChunkDone, Event, Stop
 from moreish.storage import load_arrays
 from moreish.training.checkpoint import CHECKPOINT_FILE
 from moreish.training.measured import STATISTICS_FILE
+from training.interruption import InterruptAt
 
 SMALL = {"context": 3, "embedding": 4, "hidden": (12,), "batch": 8, "learning_rate": 0.01}
 
@@ -29,19 +28,6 @@ def items(tmp_path) -> Path:
     path = tmp_path / "items.txt"
     path.write_text("\n".join(f"{a}{b}{c}" for a in "abcdef" for b in "ghijk" for c in "lmn"))
     return path
-
-
-class InterruptAt:
-    """Presses Ctrl-C once a step is reached."""
-
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def observe(self, event: Event) -> Stop | None:
-        if isinstance(event, ChunkDone) and event.step >= self.step:
-            self.step = 10**9
-            os.kill(os.getpid(), signal.SIGINT)
-        return None
 
 
 def assert_same_end(run: moreish.Run, other: moreish.Run) -> None:
