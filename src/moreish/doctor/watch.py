@@ -240,7 +240,7 @@ class Doctor:
         if isinstance(reference, str):
             missing["reference"] = reference
         missing["rates"] = (
-            "branches are made only where the loss has stalled or decay is strong, with loss_fn and train"
+            "branches are made only where the loss, the steps or the decay ask for one, with loss_fn and train"
         )
         return Evidence(
             tuple(self._looks.taken),

@@ -32,8 +32,8 @@ def overfitting(evidence: Evidence, level: Level) -> Verdict:
         now, train = look.validation_losses or (), look.train_losses or ()
         best = min(looks[:number], key=lambda item: mean(item.validation_losses))
         rises = [a - b for a, b in zip(now, best.validation_losses or (), strict=True)]
-        # One more comparison for each earlier look that might have been the best, and two for the gap.
-        allowed = level.each(number + 2, number)
+        # One more comparison for each earlier look that might have been the best, and three for the gap.
+        allowed = level.each(number + 3, number)
         gap = _gap(evidence, looks[: number + 1], allowed)
         if gap is not None:
             found.append(gap)

@@ -76,8 +76,8 @@ def _initial_error(look: Look, loss: Loss, level: Level) -> Verdict:
         return NotApplicable("the targets are neither classes nor numbers of the outputs' shape")
     if loss.formula != "squared error":
         what = "was not recognised" if loss.formula == "unknown" else f"is {loss.formula}"
-        return NotExamined("initial-loss", f"the loss {what}; of cross entropy of classes and of squared errors it is "
-                           "known where they begin")  # fmt: skip
+        return NotExamined("initial-loss", f"the loss {what}; of cross entropies and of squared errors it is known "
+                           "where they begin")  # fmt: skip
     if len(loss.per_example) < 3:
         return NotExamined("initial-loss", "the loss could not be taken apart by example, or under 3 examples")
     p = max(
@@ -133,9 +133,10 @@ def saturated_tanh(evidence: Evidence, level: Level) -> Verdict:
     if look is None or look.sites is None:
         return NotExamined("saturated-tanh", "activations were not seen before steps changed much")
     sites = [site for site in look.sites if site.op in ("tanh", "sigmoid") and site.saturated]
+    gates = [site for site in look.sites[:-1] if site.kind == "softmax" and not site.relative_entropy]
     for site in sites:
         seen = True
-        allowed = level.each(len(sites))
+        allowed = level.each(len(sites) + len(gates))
         p = mean_above(site.saturated, SATURATED_THRESHOLD)
         if p < allowed:
             share = sum(site.saturated) / len(site.saturated)
@@ -155,8 +156,7 @@ def saturated_tanh(evidence: Evidence, level: Level) -> Verdict:
                     "Glorot & Bengio 2010, section 3; He et al. 2015, arXiv:1502.01852, section 2.2",
                 )
             )  # fmt: skip
-    gates = [site for site in look.sites[:-1] if site.kind == "softmax" and not site.relative_entropy]
-    found += [finding for gate in gates if (finding := _certain(gate, look, level.each(len(gates) + len(sites))))]
+    found += [finding for gate in gates if (finding := _certain(gate, look, level.each(len(sites) + len(gates))))]
     if seen or gates:
         return found
     return NotApplicable("no tanh or sigmoid in the forward pass, or inside a fused operation such as nn.LSTM")

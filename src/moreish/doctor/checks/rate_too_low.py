@@ -12,6 +12,7 @@ FACTOR, SHORT_FACTOR = 1000.0, 30.0
 """Rates that far above one that is right are not stable; one where they are is too low. The second where steps are
 shorter than usual."""
 NUM_TESTS = 3
+"""Made at one look: of a training that is outrun, of one that hardly falls, of one that creeps."""
 GAIN = 0.003
 """Further fall of the loss at such a rate within a few steps, relative to its level before, that is no accident."""
 MORE = 20.0
@@ -24,7 +25,7 @@ PROMISED = 0.1
 
 
 def rate_too_low(evidence: Evidence, level: Level) -> Verdict:
-    """A thousand times the rate, or more, is still stable, and much better; thirty times, where steps are short."""
+    """Far more of it is stable and better: thirty times far, or at all where steps are short; or a thousand times."""
     found = _lost_in_rounding(evidence) + _crept(evidence, level) + _outrun(evidence, level)
     if not found and not branched(evidence):
         return NotExamined("rate-too-low", evidence.missing.get("rates", "no branch was made"))
@@ -145,7 +146,7 @@ def _crept(evidence: Evidence, level: Level) -> list[Finding]:
     stands = standings(evidence)
     found = []
     for stand in [] if isinstance(stands, str) else stands:
-        allowed, largest = level.each(2, stand.number), largest_move(updates_until(evidence, stand.look.step))
+        allowed, largest = level.each(NUM_TESTS, stand.number), largest_move(updates_until(evidence, stand.look.step))
         if stand.p_stuck < allowed and largest is not None and 0 < largest < TINY:
             loss = mean(stand.look.train_losses)
             what = f"the training loss rests at {loss:.3g}, {mean(stand.behind):.3g} above what a simple model reaches"
