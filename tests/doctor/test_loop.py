@@ -289,6 +289,8 @@ def test_running_statistics_of_other_data_are_named(every: int, pictures: Tensor
 
     report = watched("cnn", 220, each_step=each_step)
     assert report.names == names, str(report)
+    for finding in report.findings:  # of the mean or of the variance, up or down: what is wrong is larger
+        assert finding.evidence.null < (finding.evidence.threshold or 0.0) < finding.evidence.value, str(report)
     assert "batch-norm-statistics" in report.examined
 
 

@@ -134,9 +134,7 @@ def _astray(evidence: Evidence) -> list[Finding]:
     return [
         Finding(
             "batch-norm-statistics", "major", stray.layer, len(history.losses),
-            Measurement("distance of what the norm gets there from its running mean (standard deviations)",
-                        stray.distance, 0.0, DISTANCE,
-                        details={"variance there over the running one": stray.spread, "such passes": count}),
+            _of_stray(stray, count),
             f"{count:,} passes without gradients were made in training mode, over other data than those trained on: "
             "torch.no_grad() does not keep batch norm from learning from them, and evaluation normalises by what it "
             "learned.",
@@ -146,9 +144,23 @@ def _astray(evidence: Evidence) -> list[Finding]:
     ]  # fmt: skip
 
 
+def _of_stray(stray: Stray, count: int) -> Measurement:
+    """What is off: the mean, or else the variance."""
+    details = {"such passes": count}
+    if _is_far(stray):
+        what = "distance of what the norm gets there from its running mean (standard deviations)"
+        return Measurement(what, stray.distance, 0.0, DISTANCE, details=details)
+    what = "running variance over that" if stray.spread < 1 else "variance over the running one,"
+    factor = max(stray.spread, 1 / max(stray.spread, 1e-12))
+    return Measurement(f"{what} of what the norm gets there", factor, 1.0, SPREAD, details=details)
+
+
+def _is_far(stray: Stray) -> bool:
+    return stray.distance >= DISTANCE + 1 / stray.rows**0.5
+
+
 def _is_off(stray: Stray) -> bool:
-    is_far = stray.distance >= DISTANCE + 1 / stray.rows**0.5
-    return stray.rows >= MIN_ROWS and (is_far or not 1 / SPREAD <= stray.spread <= SPREAD)
+    return stray.rows >= MIN_ROWS and (_is_far(stray) or not 1 / SPREAD <= stray.spread <= SPREAD)
 
 
 def _bound(norm: BatchNorm, step: int) -> float:
