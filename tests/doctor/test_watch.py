@@ -378,3 +378,10 @@ def test_what_only_one_report_names_stands_in_that_of_both() -> None:
     _, during = trained("mlp", 60, clears=False)
     assert during is not None
     assert joined(before, during).names == (*during.names, *before.names) == ("gradients-not-cleared", "initial-loss")
+
+
+def test_a_report_of_both_takes_a_report() -> None:
+    model = net.MLP()
+    doctor = moreish.Doctor(model, torch.optim.SGD(model.parameters(), 0.1))
+    with pytest.raises(moreish.MoreishError, match="before is a Evidence; expected the Report that moreish.diagnose"):
+        doctor.report(doctor.evidence())  # type: ignore[arg-type]

@@ -258,6 +258,11 @@ class Doctor:
         Args:
             before: what `diagnose` said of the same model before it was trained. Then both are one report, in which a
                 cause that one of them saw explains what the other did.
+
+        Raises:
+            InputError: `before` is something else.
         """
+        if not isinstance(before, Report | None):
+            raise InputError(f"before is a {type(before).__name__}; expected the Report that moreish.diagnose returns.")
         report = judge(self.evidence())
         return report if before is None else joined(before, report)
