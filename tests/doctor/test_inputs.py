@@ -171,3 +171,24 @@ def test_ids_are_exchanged_for_others_of_their_own_column(is_blind: bool, first:
     report = moreish.diagnose(Ratings(is_blind), (x, y), F.binary_cross_entropy_with_logits)
     assert next(iter(report.names), None) == first, str(report)
     assert {"output-ignores-input", "examples-mixed", "context-unused"} <= set(report.examined)
+
+
+@pytest.mark.parametrize(("factor", "names"), [(1.0, ()), (0.0, ("output-ignores-input",))])
+def test_an_input_that_fades_before_running_statistics_are_known_is_no_input_ignored(
+    factor: float, names: tuple[str, ...]
+) -> None:
+    class Deep(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            layers = [nn.Linear(16, 16, bias=False) for _ in range(6)]
+            for layer in layers:
+                nn.init.normal_(layer.weight, std=0.01)  # as of weights that a norm is to scale
+            parts = [part for layer in layers for part in (layer, nn.BatchNorm1d(16), nn.ReLU())]
+            self.body, self.head = nn.Sequential(*parts), nn.Linear(16, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.body(factor * x))
+
+    torch.manual_seed(0)
+    report = moreish.diagnose(Deep(), (torch.randn(128, 16), torch.randint(4, (128,))), F.cross_entropy)
+    assert report.names[:1] == names, str(report)

@@ -16,6 +16,8 @@ SPREAD = 2.0
 MIN_ROWS = 30
 MIN_STRAYS, STRAY_SHARE = 3, 0.02
 """Passes without gradients in training mode, and their share of all that running statistics learn from."""
+LEAST_UPDATES = 30
+"""Fewer steps have hardly led running statistics away from what they were made with."""
 MIN_MINIBATCHES = 8
 _PAPER = "Ioffe & Szegedy 2015, arXiv:1502.03167, section 3.1"
 
@@ -84,7 +86,8 @@ def running_statistics(evidence: Evidence, level: Level) -> Verdict:
         return astray
     # What has not arrived when the training ends never will, however slow the momentum.
     end = max((look.step for look, _ in norms), default=0) if evidence.history and evidence.history.is_over else 0
-    large = [(look, norm) for look, norm in norms if norm.rows >= MIN_ROWS]
+    settled = [(look, norm) for look, norm in norms if look.step == 0 or look.step >= LEAST_UPDATES]
+    large = [(look, norm) for look, norm in settled if norm.rows >= MIN_ROWS]
     warm = [(look, norm) for look, norm in large if _is_warm(norm, look.step) or 0 < look.step == end]
     if not any(norm.tracks for _, norm in _norms(evidence)):
         return NotApplicable(
@@ -212,7 +215,7 @@ def _is_warm(norm: BatchNorm, step: int) -> bool:
     if norm.num_updates is None:
         return False
     if norm.momentum is None:
-        return norm.num_updates >= (1 if step == 0 else 30)
+        return norm.num_updates >= (1 if step == 0 else LEAST_UPDATES)
     return norm.momentum > 0 and norm.num_updates >= 3 / norm.momentum
 
 

@@ -16,7 +16,7 @@ class Site:
         op: as PyTorch calls it: "tanh", "relu", "linear", "batch_norm".
         parameter: name of the weight, where there is one.
         num_calls: how often it ran in one forward pass; more than one where weights are shared over time.
-        num_units: size of the last axis (channels for convolutions).
+        num_units: size of the last axis (channels for convolutions; of a softmax the axis that it runs over).
         num_rows: rows of units that were pooled: examples times positions times calls.
         num_distinct: how many different rows came in, of a thousand; counted where units are stuck or dead.
         rms: root mean square of the output, in groups of examples, (G,).

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from moreish.doctor import restore
 from moreish.doctor.evidence import Coupling
+from moreish.doctor.probes.norms import batch_norms
 from moreish.doctor.probes.predictions import layout
 from moreish.doctor.subject import Subject, first_float
 from moreish.errors import MoreishError
@@ -47,6 +48,8 @@ def measure_coupling(subject: Subject) -> Coupling:
         touched = change.flatten(1).any(1)
         own |= bool(touched[example])
         others = max(others, (float(touched.sum()) - float(touched[example])) / (n - 1))
+    if not own and batch_norms(subject.model):  # untrained, their running statistics may let everything fade
+        own = _changes_in_training(subject)
     first, *more = subject.named_inputs
     context = _context(subject.named_inputs[first])
     num_positions = base.shape[1]
@@ -75,6 +78,15 @@ def measure_coupling(subject: Subject) -> Coupling:
         repeats=repeats,
         batch_statistics=_batch_statistics(subject.model),
     )
+
+
+def _changes_in_training(subject: Subject) -> bool:
+    """Whether outputs change with an example where batch norms go by the batch."""
+    subject.model.train()
+    base = _run(subject, {}, seed=1)
+    change = _change(base, _run(subject, _other_example(subject, 0), seed=1))
+    subject.model.eval()
+    return bool(change.max() > _LEAK * float(base.abs().max()))
 
 
 def _other_example(subject: Subject, example: int) -> dict[str, Tensor]:

@@ -4,18 +4,19 @@ Operations are seen where PyTorch dispatches its functions, so `torch.tanh(x)` i
 `x @ self.weight` like `nn.Linear`. What happens inside one compiled operation (`nn.LSTM`) is not seen.
 """
 
-import inspect
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import ReferenceType, ref
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, _get_current_function_mode
 
 from moreish.doctor.evidence import NUM_GROUPS, Site
+from moreish.doctor.probes.attention import axis_of, entropy_of_fused, is_over_keys, relative_entropy, weights_of_heads
 
 MAX_SITES = 400
 TANH_THRESHOLD = 0.97  # |tanh|, as the notebooks have it
@@ -75,6 +76,8 @@ class Trace(TorchFunctionMode):
         self.names: dict[int, str] = {id(p): name for name, p in model.named_parameters()}
         self.is_over: bool = False
         self._stack: list[tuple[str, dict[str, int]]] = [("", {})]
+        self._uses: dict[str, dict[tuple[str | None, int], str]] = {}
+        self._makers: dict[int, tuple[ReferenceType[Tensor], str]] = {}
         self._biased: dict[int, tuple[Tensor, str]] = {}
         self._channels_first: dict[int, Tensor] = {}
         self._is_busy: bool = False
@@ -113,62 +116,72 @@ class Trace(TorchFunctionMode):
             return out
         self._is_busy = True  # relu is tanh's neighbour, not part of whatever calls it
         try:
+            came_in = args[0].detach().clone() if kind == "activation" and _is_in_place(name, args, kwargs) else None
             out = func(*args, **kwargs)
             seen = out[0] if isinstance(out, tuple) else out
             if isinstance(seen, Tensor) and seen.is_floating_point() and seen.ndim:
-                self._note(name, kind, args, kwargs, seen)
+                with suppress(Exception):  # nobody's pass fails for the doctor's sake
+                    self._note(name, kind, args, kwargs, seen, came_in)
         finally:
             self._is_busy = False
         return out
 
-    def _note(self, name: str, kind: str, args: Any, kwargs: Any, out: Tensor) -> None:
+    def _note(self, name: str, kind: str, args: Any, kwargs: Any, out: Tensor, came_in: Tensor | None) -> None:
         operands = [*args, *kwargs.values()]
         weights = [self.names[id(item)] for item in operands if id(item) in self.names]
         if kind == "linear" and not weights:
             return  # a product of activations, as in attention
         if name == "batch_norm":
             self._note_norm(args[0] if args else kwargs["input"])
-        site = self._site(name)
+        channels_first = self._has_channels_first(name, kind, args, out)
+        units = 1 if channels_first else axis_of(args, kwargs, out) if kind == "softmax" else -1
+        num_units = out.shape[units]
+        site = self._site(name) if weights else self._use(self._site(name), args, num_units)
+        self._makers[id(out)] = (ref(out), site)
         if site not in self.tallies:
             if len(self.tallies) >= MAX_SITES:
                 return
             op = "tanh" if name == "rnn_tanh" else name.strip("_")
-            self.tallies[site] = _Tally(kind, op, weights[0] if weights else None, 0, len(weights) > 1)
+            self.tallies[site] = _Tally(kind, op, weights[0] if weights else None, num_units, len(weights) > 1)
         tally = self.tallies[site]
         tally.num_calls += 1
         if kind == "linear" and len(weights) > 1:
             self._biased[id(out)] = (out, weights[-1])
-        channels_first = name.startswith("conv") or (name in ("batch_norm", "group_norm") and out.ndim > 2)
-        # An activation has the channels of what it gets; (B, C, H, W) is what convolutions hand on.
-        came_from = id(args[0]) if args else None
-        channels_first |= kind in ("activation", "dropout") and (out.ndim == 4 or came_from in self._channels_first)
-        if channels_first:
-            self._channels_first[id(out)] = out
         with torch.no_grad(), torch.autocast(out.device.type, enabled=False):  # ours are to be precise
-            self._measure(tally, out.detach(), args, kwargs, channels_first)
+            self._measure(tally, out.detach(), args, kwargs, channels_first, came_in)
         if out.requires_grad and torch.is_grad_enabled():
             out.register_hook(self._gradient_noter(tally))
 
-    def _measure(self, tally: _Tally, out: Tensor, args: Any, kwargs: Any, channels_first: bool) -> None:
+    def _has_channels_first(self, name: str, kind: str, args: Any, out: Tensor) -> bool:
+        is_first = name.startswith("conv") or (name in ("batch_norm", "group_norm") and out.ndim > 2)
+        # An activation has the channels of what it gets; (B, C, H, W) is what convolutions hand on.
+        came_from = id(args[0]) if args else None
+        is_first |= kind in ("activation", "dropout") and (out.ndim == 4 or came_from in self._channels_first)
+        if is_first:
+            self._channels_first[id(out)] = out
+        return is_first
+
+    def _measure(
+        self, tally: _Tally, out: Tensor, args: Any, kwargs: Any, channels_first: bool, came_in: Tensor | None
+    ) -> None:
         squares = self._mean_square(out)
         if not math.isfinite(squares.sum().item()) and not _is_finite(out):  # squares overflow before their roots
             tally.is_finite = False
             tally.has_finite_inputs &= all(_is_finite(item) for item in args if isinstance(item, Tensor))
-        tally.num_units = out.shape[1] if channels_first else out.shape[-1]
         tally.squares.append(squares)
         if tally.op == "multi_head_attention_forward":
-            weights = _weights_of_heads(args, kwargs)
-            tally.entropies += [] if weights is None else [self._by_group(_relative_entropy(weights))]
+            weights = weights_of_heads(args, kwargs)
+            tally.entropies += [] if weights is None else [self._by_group(relative_entropy(weights))]
         elif tally.kind == "attention":
-            tally.entropies.append(self._by_group(_attention_entropy(args, kwargs)))
-        elif tally.kind == "softmax" and out.ndim >= 3 and out.shape[-1] == out.shape[-2] and out.shape[-1] > 1:
-            tally.entropies.append(self._by_group(_relative_entropy(out)))
+            tally.entropies.append(self._by_group(entropy_of_fused(args, kwargs)))
+        elif tally.kind == "softmax" and is_over_keys(args, kwargs, out):
+            tally.entropies.append(self._by_group(relative_entropy(out)))
         if tally.kind != "activation":
             return
-        came_in = args[0].detach() if args and args[0].shape == out.shape else out
+        if came_in is None:
+            came_in = args[0].detach() if args and args[0].shape == out.shape else out
         moved, moved_in = (x.movedim(1, -1) if channels_first else x for x in (out, came_in))
         rows: Tensor = moved.reshape(-1, moved.shape[-1])
-        tally.num_units = rows.shape[1]
         tally.num_rows += rows.shape[0]
         suspects: Tensor | None = None
         if tally.op == "relu" or tally.op == "clamp_min":
@@ -192,7 +205,7 @@ class Trace(TorchFunctionMode):
 
     def _gradient_noter(self, tally: _Tally) -> Callable[[Tensor], None]:
         def note(gradient: Tensor) -> None:
-            with torch.no_grad():
+            with torch.no_grad(), suppress(Exception):
                 tally.gradients.append(self._mean_square(gradient))
 
         return note
@@ -233,6 +246,14 @@ class Trace(TorchFunctionMode):
         module, counts = self._stack[-1]
         number = counts[op] = counts.get(op, 0) + 1
         return f"{module or 'model'}: {op.strip('_')}" + (f" {number}" if number > 1 else "")
+
+    def _use(self, site: str, args: Any, num_units: int) -> str:
+        """One module may serve several layers, as the ReLU of a residual block: each is a site, by what feeds it."""
+        reference, maker = self._makers.get(id(args[0]) if args else 0, (None, None))
+        is_known = reference is not None and reference() is args[0]
+        uses = self._uses.setdefault(site, {})
+        name = site if not uses else f"{site} ({len(uses) + 1})"
+        return uses.setdefault((maker if is_known else None, num_units), name)
 
     def sites(self) -> tuple[Site, ...]:
         """Everything seen, in the order of the forward pass."""
@@ -288,6 +309,10 @@ def _summary(name: str, tally: _Tally) -> Site:
     )
 
 
+def _is_in_place(name: str, args: Any, kwargs: Any) -> bool:
+    return bool(args) and (name.endswith("_") or kwargs.get("inplace", args[-1]) is True)
+
+
 def _mean(parts: list[Tensor]) -> tuple[float, ...]:
     """The mean over calls, group by group; calls whose groups differ are averaged as one."""
     return tuple(_pooled(parts).tolist()) if parts else ()
@@ -303,42 +328,6 @@ def _pooled(parts: list[Tensor]) -> Tensor:
     if len({part.shape[0] for part in parts}) > 1:
         parts = [part.mean().reshape(1) for part in parts]
     return torch.stack(parts).double().mean(0)
-
-
-def _relative_entropy(weights: Tensor) -> Tensor:
-    """Entropy of attention weights over the largest possible among those not masked; rows with under 4 are left out."""
-    weights = weights.float()  # in half precision the least below would be zero
-    allowed = (weights > 0).sum(-1)
-    entropy = -(weights * weights.clamp_min(1e-30).log()).sum(-1)
-    usable = allowed >= 4
-    relative = torch.where(usable, entropy / allowed.clamp_min(2).float().log(), torch.zeros_like(entropy))
-    share = usable.float().flatten(1).mean(1).clamp_min(1e-9)
-    return relative.flatten(1).mean(1) / share
-
-
-def _attention_entropy(args: Any, kwargs: Any) -> Tensor:
-    names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale")
-    given = {**dict(zip(names, args, strict=False)), **kwargs}
-    query, key, mask = given["query"].float(), given["key"].float(), given.get("attn_mask")
-    scale = given.get("scale") or query.shape[-1] ** -0.5
-    scores = query @ key.transpose(-1, -2) * scale
-    if given.get("is_causal"):
-        mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
-    if mask is not None:
-        scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask
-    return _relative_entropy(scores.softmax(-1).nan_to_num())
-
-
-def _weights_of_heads(args: Any, kwargs: Any) -> Tensor | None:
-    """The weights (n, heads, T, S) of `nn.MultiheadAttention`, which hides its operations: asked for once more."""
-    asked = {"training": False, "need_weights": True, "average_attn_weights": False}
-    forward: Any = nn.functional.multi_head_attention_forward
-    try:
-        given = inspect.signature(forward).bind(*args, **kwargs).arguments
-        _, weights = forward(**(given | asked))
-    except (TypeError, RuntimeError, AssertionError):
-        return None
-    return weights if weights is not None and weights.ndim == 4 else None
 
 
 def _num_distinct(rows: Tensor) -> int:
