@@ -1,5 +1,6 @@
 """Every usual form of what is handed in is understood: several inputs, several optimisers, compiled models."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -167,3 +168,33 @@ def test_a_compiled_model_is_watched_and_nothing_is_compiled_for_it() -> None:
     report = doctor.report()
     assert report.names[0] == "gradients-not-cleared"
     assert "compiled" in {item.name: item.why for item in report.not_examined}["vanishing"]
+
+
+class Variational(nn.Module):
+    """An encoder, a draw around what it says, a decoder."""
+
+    def __init__(self, draw: Callable[[Tensor, Tensor], Tensor], dropout: float = 0.0) -> None:
+        super().__init__()
+        self.encode, self.decode, self.draw, self.dropout = nn.Linear(144, 16), nn.Linear(8, 144), draw, dropout
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean, log_std = self.encode(x).chunk(2, -1)
+        return F.dropout(self.decode(self.draw(mean, log_std.exp())), self.dropout)
+
+
+DRAWS: list[Callable[[Tensor, Tensor], Tensor]] = [
+    lambda mean, std: mean + std * torch.randn_like(mean),
+    lambda mean, std: mean + std * mean.new_empty(mean.shape).normal_(),
+    lambda mean, std: torch.distributions.Normal(mean, std).rsample(),
+]
+
+
+@pytest.mark.parametrize("draw", DRAWS)
+@pytest.mark.parametrize(("dropout", "names"), [(0.0, ()), (0.3, ("dropout-in-evaluation",))])
+def test_a_network_that_samples_by_design_is_told_from_dropout(
+    draw: Callable[[Tensor, Tensor], Tensor], dropout: float, names: tuple[str, ...]
+) -> None:
+    torch.manual_seed(0)
+    report = moreish.diagnose(Variational(draw, dropout), (WIDE, WIDE), F.mse_loss)
+    assert report.names == names, str(report)
+    assert ("dropout-in-evaluation" in report.examined) == bool(names)

@@ -132,6 +132,9 @@ def context_unused(evidence: Evidence, level: Level) -> Verdict:
 
 def dropout_in_evaluation(evidence: Evidence, level: Level) -> Verdict:
     """Two passes over the same inputs in evaluation mode differ."""
+    if any(coupling.is_sampled for _, coupling in _couplings(evidence)):
+        return NotExamined("dropout-in-evaluation", "outputs are random by draws from a normal distribution, which "
+                           "variational networks and flows make on purpose, in evaluation too")  # fmt: skip
     return [
         Finding(
             "dropout-in-evaluation", "major", None, look.step,

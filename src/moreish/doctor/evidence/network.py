@@ -122,6 +122,7 @@ class Coupling:
         positions: those positions.
         deaf_inputs: names of inputs besides the first, their keys or numbers, whose exchange changed no output.
         repeats: whether two passes with different random states gave the same outputs.
+        is_sampled: whether they do once draws from a normal distribution are zeros, as of a variational network.
         batch_statistics: name of a norm that takes its statistics from the batch in evaluation mode too.
     """
 
@@ -137,6 +138,7 @@ class Coupling:
     repeats: bool
     batch_statistics: str | None
     deaf_inputs: tuple[str, ...] = ()
+    is_sampled: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,11 @@ state, so that what does not depend on the exchanged input stays equal: bit for 
 is not repeated bit for bit.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from moreish.doctor import restore
 from moreish.doctor.evidence import Coupling
@@ -17,6 +20,7 @@ from moreish.errors import MoreishError
 
 MAX_POSITIONS = 12
 MAX_COLUMNS = 64  # of ids that are exchanged for others of their own column, each by itself
+_NORMAL = {"randn", "randn_like", "normal", "normal_"}
 _LEAK = 1e-6  # of the largest output: more than rounding between two passes of the same shape
 
 
@@ -76,8 +80,24 @@ def measure_coupling(subject: Subject) -> Coupling:
         positions=tuple(positions),
         deaf_inputs=tuple(name for name in more if _is_deaf(subject, name, base, noise)),
         repeats=repeats,
+        is_sampled=not repeats and _is_sampled(subject, _LEAK * scale),
         batch_statistics=_batch_statistics(subject.model),
     )
+
+
+class _WithoutNoise(TorchFunctionMode):
+    """Draws from a normal distribution are zeros."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        return out.zero_() if getattr(func, "__name__", "") in _NORMAL else out
+
+
+def _is_sampled(subject: Subject, noise: float) -> bool:
+    """Whether such draws alone make two passes differ: dropout draws otherwise."""
+    with _WithoutNoise():
+        first, second = (_run(subject, {}, seed) for seed in (1, 2))
+    return float(_change(first, second).max()) <= noise
 
 
 def _changes_in_training(subject: Subject) -> bool:
