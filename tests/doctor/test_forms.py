@@ -11,6 +11,8 @@ from torch import Tensor, nn
 import moreish
 from doctor import networks as net
 from moreish.doctor import Report
+from moreish.doctor.evidence import Reference
+from moreish.doctor.probes.reference import measure_reference
 
 X, Y = net.images(64)
 WIDE = X.flatten(1)
@@ -198,3 +200,51 @@ def test_a_network_that_samples_by_design_is_told_from_dropout(
     report = moreish.diagnose(Variational(draw, dropout), (WIDE, WIDE), F.mse_loss)
     assert report.names == names, str(report)
     assert ("dropout-in-evaluation" in report.examined) == bool(names)
+
+
+class OwnLoss(nn.Module):
+    """Hands back the loss beside the logits, as many a language model does; moves the targets itself, or not."""
+
+    def __init__(self, is_moved_inside: bool) -> None:
+        super().__init__()
+        self.net, self.is_moved_inside = net.GPT(), is_moved_inside
+
+    def forward(self, ids: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        logits = self.net(ids)
+        asked, told = (logits[:, :-1], labels[:, 1:]) if self.is_moved_inside else (logits, labels)
+        return logits, net.sequence_loss(asked, told)
+
+
+@pytest.mark.parametrize(("is_moved_inside", "is_computed_inside"), [(False, False), (False, True), (True, True)])
+def test_a_model_may_be_handed_the_targets_and_compute_its_own_loss(
+    is_moved_inside: bool, is_computed_inside: bool
+) -> None:
+    torch.manual_seed(0)
+    x, y = net.sequences(256)
+    y = x if is_moved_inside else y
+    model = OwnLoss(is_moved_inside)
+    optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
+
+    def loss_fn(output: tuple[Tensor, Tensor], targets: Tensor) -> Tensor:
+        return output[1] if is_computed_inside else net.sequence_loss(output[0], targets)
+
+    batch = {"ids": x[:64], "labels": y[:64]}, y[:64]
+    report = moreish.diagnose(model, batch, loss_fn, optimizer)
+    assert report.names == (), str(report)
+    with moreish.Doctor(model, optimizer, loss_fn, train=({"ids": x, "labels": y}, y)) as doctor:
+        for step in range(60):
+            rows = torch.arange(4 * step, 4 * step + 8) % len(x)
+            loss = loss_fn(model(x[rows], y[rows]), y[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            doctor.step(loss, {"ids": x[rows], "labels": y[rows]}, y[rows])
+    assert doctor.report(report).names == (), str(doctor.report(report))
+
+
+def test_targets_among_the_inputs_are_no_input_of_the_simple_model() -> None:
+    generator = torch.Generator().manual_seed(0)
+    ids, labels = torch.randint(9, (512, 4), generator=generator), torch.randint(4, (512,), generator=generator)
+    told = measure_reference(({"ids": ids, "labels": labels}, labels), torch.arange(256))
+    assert isinstance(told, Reference)
+    assert sum(told.losses) > 0.9 * sum(told.marginal)

@@ -198,3 +198,28 @@ def test_inputs_that_are_no_numbers_say_nothing_of_dropout_or_of_what_arrives() 
     assert report.names == ("not-finite",), str(report)
     assert "dropout-in-evaluation" not in {item.name for item in report.explained}
     assert "inputs" in report.findings[0].cause
+
+
+class Tied(nn.Module):
+    """One weight embeds and speaks."""
+
+    def __init__(self, is_cut_off: bool) -> None:
+        super().__init__()
+        self.embed, self.body = nn.Embedding(net.VOCABULARY, 16), nn.LSTM(16, 16, batch_first=True)
+        self.head = nn.Linear(16, net.VOCABULARY)
+        self.head.weight = self.embed.weight
+        nn.init.normal_(self.head.weight, std=0.1)
+        self.is_cut_off = is_cut_off
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.embed(x)
+        return self.head(self.body(h.detach() if self.is_cut_off else h)[0])
+
+
+@pytest.mark.parametrize("is_cut_off", [False, True])
+def test_an_embedding_that_gets_a_gradient_as_the_output_layer_alone_is_named(is_cut_off: bool) -> None:
+    torch.manual_seed(0)
+    report = moreish.diagnose(Tied(is_cut_off), net.sequences(), net.sequence_loss)
+    assert [(finding.name, finding.layer) for finding in report.findings] == [
+        ("no-gradient", "embed.weight")
+    ] * is_cut_off, str(report)

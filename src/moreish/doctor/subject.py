@@ -118,9 +118,16 @@ class Subject:
 
     @property
     def named_inputs(self) -> dict[str, Tensor]:
-        """Every input that is a tensor with an axis of examples, by its key or number, the first one first."""
-        n = self.num_examples
-        return {name: item for name, item in _named(self.inputs) if item.ndim and len(item) == n}
+        """Every input that is a tensor with an axis of examples, by its key or number, the first one first.
+
+        Targets that a model is handed, to compute its own loss, are none.
+        """
+        n, first = self.num_examples, self.primary
+        return {
+            name: item
+            for name, item in _named(self.inputs)
+            if item.ndim and len(item) == n and (item is first or not are_targets(item, self.targets))
+        }
 
     def replaced(self, values: Mapping[str, Tensor]) -> Any:
         """The inputs with other tensors in the place of those of these names."""
@@ -264,6 +271,16 @@ def with_floats(output: Any, values: Tensor) -> Any:
         changed.logits = values
         return changed
     return swap(output)
+
+
+def are_targets(item: Tensor, targets: Any) -> bool:
+    """Whether a tensor is the targets, value by value."""
+    return (
+        isinstance(targets, Tensor)
+        and item.shape == targets.shape
+        and item.dtype == targets.dtype
+        and torch.equal(item, targets.to(item.device))
+    )
 
 
 def take(value: Any, rows: Tensor, n: int) -> Any:

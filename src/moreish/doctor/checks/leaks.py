@@ -8,7 +8,10 @@ from moreish.doctor.significance import Level
 
 _COPIES = 0.999
 """Share of labels equal to an input from which they are a copy of it, not similar to it."""
-_NO_OFFSETS = "labels and inputs are not symbols of one kind, or a target trains outputs at several places"
+_NO_OFFSETS = (
+    "labels and inputs are not symbols of one kind, or a target trains outputs at several places, or none that loss_fn "
+    "shows"
+)
 
 
 _MAX_COLUMNS = 8

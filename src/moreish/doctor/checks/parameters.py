@@ -1,7 +1,7 @@
 """Parameters: those that are not finite, that get no gradient, or that the optimiser does not hold."""
 
 from moreish.doctor.checks.check import Check, NotApplicable, Verdict
-from moreish.doctor.evidence import Evidence, Parameter
+from moreish.doctor.evidence import Evidence, Look, Parameter
 from moreish.doctor.finding import Finding, Measurement, NotExamined, Severity
 from moreish.doctor.significance import Level
 
@@ -90,7 +90,26 @@ def no_gradient(evidence: Evidence, level: Level) -> Verdict:
             )
             severity = "critical" if len(without) == len(trained) else "minor" if is_harmless else "major"
             found.append(_gradient_finding("no-gradient", p, look.step, 1, severity))
+        found += [_cut_off(name, look.step) for name in _embeddings_cut_off(look, {p.name for p in trained})]
     return found
+
+
+def _embeddings_cut_off(look: Look, trained: set[str]) -> list[str]:
+    """Embeddings whose output gets no gradient, though the weight gets one: it is that of the output layer too."""
+    got = {p.name for p in look.parameters or () if p.got_gradient}
+    sites = [site for site in look.sites or () if site.kind == "embedding" and not site.gradient]
+    return [site.parameter for site in sites if site.parameter in got & trained]
+
+
+def _cut_off(name: str, step: int) -> Finding:
+    return Finding(
+        "no-gradient", "major", name, step,
+        Measurement("gradients that reach what this embedding hands on", 0, 1),
+        "What this embedding hands on gets no gradient, being cut off by detach() or no_grad(): the weight learns "
+        "only by its other use, as an output layer.",
+        "Take out detach(), .data and torch.no_grad() behind the embedding.",
+        "Press & Wolf 2017, arXiv:1608.05859 (one weight for both)",
+    )  # fmt: skip
 
 
 def _gradient_finding(name: str, p: Parameter | None, step: int, count: int, severity: Severity) -> Finding:

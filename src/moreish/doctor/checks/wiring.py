@@ -26,11 +26,14 @@ def mixing_loss(evidence: Evidence) -> list[Finding]:
 
 
 def trained_offset(evidence: Evidence) -> int | None:
-    """By how many places the output that is trained stands after its target; None where a target trains several.
+    """By how many places the output that is trained stands after its target; None where a target trains several, or
+    none: what the loss makes of it is not seen then.
 
     0 where nobody looked, or it could not be told.
     """
     for look in evidence.looks:
+        if look.wiring is not None and look.wiring.num_exchanged == 0:
+            return None
         if look.wiring is not None and look.wiring.offset is not None:
             return look.wiring.offset
         if look.wiring is not None and look.wiring.at_place < OWN:

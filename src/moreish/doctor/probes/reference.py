@@ -16,7 +16,7 @@ from torch import Tensor
 
 from moreish.doctor.evidence import Reference
 from moreish.doctor.probes import simple
-from moreish.doctor.subject import first_tensor, tensors
+from moreish.doctor.subject import are_targets, first_tensor, tensors
 
 MAX_EXAMPLES = 4096
 _MAX_NUMBERS = 4096  # of one example
@@ -40,7 +40,9 @@ def measure_reference(pair: Any, rows: Tensor, formula: str = "") -> Reference |
     rows = torch.searchsorted(kept, rows)
     if len(rows) < 32:
         return f"{len(rows)} training examples; it takes 32"
-    inputs = [x[kept].detach().cpu().reshape(len(kept), -1) for x in tensors(pair[0]) if x.ndim and len(x) == n]
+    first, *more = [x for x in tensors(pair[0]) if x.ndim and len(x) == n]
+    told = [first, *(x for x in more if not are_targets(x, targets))]
+    inputs = [x[kept].detach().cpu().reshape(len(kept), -1) for x in told]
     y = targets.reshape(n, -1)[kept].detach().cpu()
     if targets.is_floating_point() or targets.dtype == torch.bool:
         return _of_numbers(inputs, y.float(), rows, formula)

@@ -178,9 +178,8 @@ class Trace(TorchFunctionMode):
             tally.entropies.append(self._by_group(relative_entropy(out)))
         if tally.kind != "activation":
             return
-        if came_in is None:
-            came_in = args[0].detach() if args and args[0].shape == out.shape else out
-        moved, moved_in = (x.movedim(1, -1) if channels_first else x for x in (out, came_in))
+        fed = came_in if came_in is not None else args[0].detach() if args and args[0].shape == out.shape else out
+        moved, moved_in = (x.movedim(1, -1) if channels_first else x for x in (out, fed))
         rows: Tensor = moved.reshape(-1, moved.shape[-1])
         tally.num_rows += rows.shape[0]
         suspects: Tensor | None = None
@@ -200,8 +199,8 @@ class Trace(TorchFunctionMode):
         if suspects is not None:
             tally.suspects = suspects
             if bool(suspects.any()):  # only then does it matter how many different inputs they were dead for
-                came_in = moved_in.reshape(rows.shape)[:: max(len(rows) // 1024, 1)][:1024]
-                tally.num_distinct = max(tally.num_distinct, _num_distinct(came_in))
+                some = moved_in.reshape(rows.shape)[:: max(len(rows) // 1024, 1)][:1024]
+                tally.num_distinct = max(tally.num_distinct, _num_distinct(some))
 
     def _gradient_noter(self, tally: _Tally) -> Callable[[Tensor], None]:
         def note(gradient: Tensor) -> None:
