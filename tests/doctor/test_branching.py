@@ -44,7 +44,9 @@ def looked(*looks: tuple[Update, ...], first: int = 400) -> list[Look]:
         (FALLING, looked(SHORT), (MODERATE, ())),
         (RESTING, looked(SHORT), ((*LOWER, *HIGHER), ())),
         (FALLING, [Look(2, train_losses=(2.0,)), Look(200, updates=SHORT, train_losses=(1.99,))], (HIGHER, ())),
-        (FALLING, looked(moving(0.5, 0.5), SHORT), ((*LOWER, *MODERATE), ())),  # parameters that began tiny
+        (FALLING, looked(moving(0.5, decay=0.5)), (LOWER, (0.0,))),  # either may be at fault
+        (FALLING, [Look(2, updates=moving(0.5, 0.5)), *looked(SHORT)], ((*LOWER, *MODERATE), ())),  # began tiny
+        (FALLING, looked(moving(0.01, 0.01), SHORT), None),  # the rate has come down
         (FALLING, looked(SHORT, first=100), None),  # it may be warming up
         (FALLING, [Look(200, updates=SHORT, rates=TRIED), Look(400, updates=SHORT)], None),  # once is enough
         (RESTING, [*(Look(n, rates=TRIED) for n in (100, 200, 400)), Look(800, updates=SHORT)], None),

@@ -1,8 +1,10 @@
 """What explains what depends on what came first."""
 
+from itertools import combinations
+
 import pytest
 
-from moreish.doctor.causes import CONSEQUENCES, explained_by
+from moreish.doctor.causes import CONSEQUENCES, explained_by, hidden
 
 
 @pytest.mark.parametrize(
@@ -38,10 +40,15 @@ def test_causes_are_told_from_consequences_by_their_steps(steps: dict[str, int],
     assert {name for name in steps if not explained_by(name, steps)} == causes
 
 
-def test_no_set_of_findings_explains_itself_away() -> None:
+@pytest.mark.parametrize("times", [(0, 0, 0), (0, 2, 50), (50, 2, 0)])
+def test_no_set_of_findings_explains_itself_away(times: tuple[int, int, int]) -> None:
     names = sorted({*CONSEQUENCES, *(name for items in CONSEQUENCES.values() for name in items)})
-    for step in (0, 50):
-        for a in names:
-            for b in names:
-                steps = {a: step, b: 50}
-                assert any(not explained_by(name, steps) for name in steps)
+    for found in combinations(names, 3):
+        steps = dict(zip(found, times, strict=True))
+        assert len(hidden(steps)) < 3, steps
+
+
+def test_of_findings_that_explain_each_other_in_a_circle_the_first_one_stands() -> None:
+    steps = {"not-finite": 2, "never-moves": 50, "rate-too-high": 0}
+    assert all(explained_by(name, steps) for name in steps)
+    assert hidden(steps) == {"not-finite", "never-moves"}

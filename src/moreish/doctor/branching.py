@@ -1,5 +1,6 @@
 """When a training is branched from, and what is tried: branches cost as much as some steps, so there is a reason."""
 
+import math
 from collections.abc import Sequence
 from statistics import median
 
@@ -12,8 +13,12 @@ FIRST_HIGHER = 200
 """So may one whose steps seem too short."""
 PULL = 0.3
 """Pull of weight decay over that of the gradient from which a branch without it is worth its cost."""
+APART = 10.0
+"""How many times as far as all parameters together the typical one may move."""
 THROWN = 0.2
 """Step over parameters, both as lengths, from which a step throws them about: a hundred times what is usual."""
+FAR = 0.05
+"""The same from which it may be the rate that is at fault where decay pulls hard."""
 USUAL = 1e-3
 """The same in a training that gets on; a rate whose steps are smaller is not too high, one whose are larger not too
 low."""
@@ -36,11 +41,12 @@ def what_to_try(losses: Sequence[float], looks: Sequence[Look]) -> tuple[tuple[f
     now, earlier = looks[-1], [look for look in looks if look.step > 0 and look.rates is not None]
     if now.step < FIRST_STEP or len(earlier) >= MAX_BRANCHINGS:
         return None
-    if max((update.decay for update in now.updates or ()), default=0.0) > PULL:
-        return (), (0.0,)
-    largest, present = (largest_move([look.updates for look in chosen if look.updates]) for chosen in (looks, [now]))
+    settled = [look for look in looks if look.step >= FIRST_HIGHER]
+    largest, later = (largest_move([look.updates for look in chosen if look.updates]) for chosen in (looks, settled))
     is_odd = largest is not None and (largest >= THROWN or largest < USUAL)
-    is_modest = present is not None and present < MODEST and now.step >= FIRST_HIGHER
+    is_modest = later is not None and later < MODEST
+    if max((update.decay for update in now.updates or ()), default=0.0) > PULL:
+        return LOWER if largest is not None and largest >= FAR else (), (0.0,)
     has_tried = any(look.step >= FIRST_HIGHER and branch.factor > 1 for look in earlier for branch in _branches(look))
     higher = (MODERATE if has_fallen(losses, looks) else HIGHER) if is_modest and not has_tried else ()
     if not is_odd and not has_stalled(losses):
@@ -56,8 +62,16 @@ def _branches(look: Look) -> Sequence[Branch]:
 
 def largest_move(looks: Sequence[tuple[Update, ...]]) -> float | None:
     """Of the looks, the largest median over parameters of a step's length over theirs; None where it was not seen."""
-    moves = [[update.moved for update in updates if update.moved == update.moved] for updates in looks]
-    return max((median(values) for values in moves if values), default=None)
+    return max((_move(updates) for updates in looks if any(u.moved == u.moved for u in updates)), default=None)
+
+
+def _move(updates: Sequence[Update]) -> float:
+    seen = [update for update in updates if update.moved == update.moved]
+    middle, length = median(update.moved for update in seen), math.hypot(*(update.size for update in seen))
+    if middle < THROWN or not 0 < length < math.inf:
+        return middle
+    # Parameters that began as zeros move far beside themselves; beside all that there is, it is little.
+    return min(middle, APART * math.hypot(*(update.moved * update.size for update in seen)) / length)
 
 
 def untouched_look(looks: Sequence[Look], early: int) -> Look | None:

@@ -50,7 +50,7 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "dead-relu": ("vanishing", "underfitting", "no-gradient", "never-moves", *_NOTHING_ARRIVES),
     "stuck-units": ("vanishing", "underfitting", "no-gradient", "never-moves", "rate-too-high", *_NOTHING_ARRIVES),
     "batch-norm-statistics": _NOTHING_ARRIVES,  # what reaches the output is looked at in evaluation mode
-    "vanishing": ("underfitting", "rate-too-low", "rnn-forgets", "no-gradient", *_NOTHING_ARRIVES),
+    "vanishing": ("underfitting", "inputs-ignored", "rate-too-low", "rnn-forgets", "no-gradient", *_NOTHING_ARRIVES),
     "rate-too-low": ("underfitting", "inputs-ignored", "never-moves"),
     "never-moves": ("inputs-ignored", "underfitting", "rate-too-high", "overfitting"),
     "schedule-not-applied": ("rate-too-low", "rate-too-high", "underfitting", "inputs-ignored", "spikes"),
@@ -97,6 +97,26 @@ def explained_by(name: str, steps: Mapping[str, int]) -> tuple[str, ...]:
         and not (_explains(name, cause, steps) and _RANK.get(name, len(_RANK)) < _RANK.get(cause, len(_RANK)))
     ]
     return tuple(sorted(causes, key=lambda item: _RANK.get(item, len(_RANK))))
+
+
+def hidden(steps: Mapping[str, int]) -> frozenset[str]:
+    """Names of the findings that others explain, directly or by way of further ones.
+
+    Where some explain each other in a circle, the one that was seen first is left to stand.
+
+    Args:
+        steps: name of every finding, and the step at which it was first seen.
+    """
+    causes = {name: explained_by(name, steps) for name in steps}
+    roots = [name for name in steps if not causes[name]]
+    while True:
+        told = set(roots)
+        while more := {name for name in steps if name not in told and told.intersection(causes[name])}:
+            told |= more
+        rest = [name for name in steps if name not in told]
+        if not rest:
+            return frozenset(steps) - frozenset(roots)
+        roots.append(min(rest, key=lambda name: (steps[name], _RANK.get(name, len(_RANK)))))
 
 
 def _explains(cause: str, name: str, steps: Mapping[str, int]) -> bool:

@@ -1,6 +1,6 @@
 """From evidence to a report: every check in turn, and then what explains what."""
 
-from moreish.doctor.causes import explained_by, rank
+from moreish.doctor.causes import explained_by, hidden, rank
 from moreish.doctor.checks import ALL_CHECKS, NotApplicable
 from moreish.doctor.evidence import Evidence, Look
 from moreish.doctor.finding import ELSEWHERE, Finding, NotExamined, Report
@@ -87,11 +87,11 @@ def _ordered(findings: list[Finding]) -> tuple[list[Finding], list[Finding]]:
     steps: dict[str, int] = {}
     for finding in findings:
         steps[finding.name] = min(finding.step, steps.get(finding.name, finding.step))
-    hidden = {name for name in steps if explained_by(name, steps)}
-    causes = sorted((item for item in findings if item.name not in hidden), key=rank)
-    explained = sorted((item for item in findings if item.name in hidden), key=rank)
+    follow = hidden(steps)
+    causes = sorted((item for item in findings if item.name not in follow), key=rank)
+    explained = sorted((item for item in findings if item.name in follow), key=rank)
     told = [
-        cause.with_consequences(tuple(sorted(name for name in hidden if cause.name in explained_by(name, steps))))
+        cause.with_consequences(tuple(sorted(name for name in follow if cause.name in explained_by(name, steps))))
         for cause in causes
     ]
     return told, explained

@@ -1,10 +1,12 @@
 """Weight decay that pulls harder than the gradient, where that can be shown to harm."""
 
-from moreish.doctor.branching import PULL
+import math
+
+from moreish.doctor.branching import LOWER, PULL
 from moreish.doctor.checks.branches import branch_at, branched, level_of
 from moreish.doctor.checks.check import Check, Verdict
 from moreish.doctor.checks.standing import differences, mean, standings
-from moreish.doctor.evidence import Evidence, Look
+from moreish.doctor.evidence import Evidence, Look, Update
 from moreish.doctor.finding import Finding, Measurement, NotExamined
 from moreish.doctor.significance import Level, clearly_above, mean_above
 
@@ -24,6 +26,8 @@ FELL = 0.5
 """Share of the first loss that is lost by a training that gets on; asked only where parameters shrink away."""
 SHRUNK = 0.2
 """Share of its first length from which a parameter has been decayed away."""
+LEAST_PULLED = 0.8
+"""What decay pulls in all steps, relative to the length: half of what it takes to shrink to that share."""
 
 
 def weight_decay(evidence: Evidence, level: Level) -> Verdict:
@@ -36,6 +40,13 @@ def weight_decay(evidence: Evidence, level: Level) -> Verdict:
         own, free = branch_at(rates, 1.0), next((branch for branch in rates.branches if branch.decay == 0.0), None)
         if own is None or free is None or not own.is_finite or not free.is_finite:
             continue
+        lower = branch_at(rates, LOWER[0])
+        if (
+            lower is not None
+            and lower.is_finite
+            and mean(differences(own.after, lower.after)) > 2 * mean(differences(own.after, free.after))
+        ):
+            continue  # smaller steps win far more: it is the rate
         scale, gain = level_of(evidence, mean(own.before)), differences(own.after, free.after)
         least, much = GAIN * scale, SQUARED * scale if "squared error" in formulas else NATS
         grows, gained = gained > 0 and mean(gain) > GROWTH * gained, max(gained, mean(gain))
@@ -122,16 +133,24 @@ def _pull(look: Look) -> float:
 
 
 def _shrunk(evidence: Evidence, look: Look) -> tuple[str, float]:
-    """The parameter that kept the least of the length that it had at the first look, and how much."""
+    """The parameter that kept the least of the length that it had at the first look, and how much.
+
+    Only those that decay has shrunk: large steps may do so too.
+    """
     first = next((item.updates for item in evidence.looks if item.updates), ())
     before = {update.name: update.size for update in first or ()}
     shares = [
         (update.size / before[update.name], update.name)
         for update in look.updates or ()
-        if before.get(update.name, 0.0) > 1.0
+        if before.get(update.name, 0.0) > 1.0 and _pulled(update) * look.step > LEAST_PULLED
     ]
     share, name = min(shares, default=(1.0, ""))
     return name, share
+
+
+def _pulled(update: Update) -> float:
+    """By how much decay shortens a parameter in a step, relative to its length."""
+    return update.moved * update.decay / math.hypot(1.0, update.decay)
 
 
 CHECKS = (Check("weight-decay", ("updates",), weight_decay),)
