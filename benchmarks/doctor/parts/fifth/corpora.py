@@ -40,23 +40,23 @@ def diary() -> Tensor:
 
 
 def formula(carbons: int, group: str) -> str:
-    """Of a saturated chain that ends in a group, or in none: C3H8, C3H7OH."""
-    chain = f"C{carbons if carbons > 1 else ''}"
-    hydrogens = 2 * carbons + 2 - (group != "")
-    return f"{chain}H{hydrogens}{group}"
+    """Of a saturated chain that ends in a group, or in none: C3H7OH, C3H8."""
+    hydrogens = 2 * carbons + (1 if group else 2)
+    return f"C{carbons if carbons > 1 else ''}H{hydrogens}{group}"
 
 
 def _formulae() -> Tensor:
-    """Formulae of organic chemistry and how many of each, one after the other: 3C2H5OH+12CH4+"""
+    """Formulae of organic chemistry, and how many of each: 3C2H5OH+12CH4+"""
     groups = ("", "OH", "COOH", "NH2", "Cl", "Br", "CHO", "CN", "NO2", "SH")
-    draws = torch.rand(LENGTH // 8, 3, generator=torch.Generator().manual_seed(23)).tolist()
-    return ids(
-        "".join(f"{1 + int(many**2 * 40)}{formula(1 + int(c**1.5 * 20), groups[int(g**1.5 * 10)])}+" for many, c, g in draws)
-    )
+    parts = []
+    for many, carbons, group in torch.rand(LENGTH // 8, 3, generator=torch.Generator().manual_seed(23)).tolist():
+        written = formula(1 + int(carbons**1.5 * 20), groups[int(group**1.5 * 10)])
+        parts.append(f"{1 + int(many**2 * 40)}{written}+")
+    return ids("".join(parts))
 
 
 def badges(name: str, weights: Tensor) -> Corpus:
-    """A square of one of three colours with a rim of another, in one of 49 places, under noise → which two, in order."""
+    """A square of one of three colours with a rim of another, in any of 49 places, under noise → which of which."""
     pairs = torch.tensor([(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)])
     rim = torch.ones(6, 6)
     rim[1:5, 1:5] = 0
@@ -77,9 +77,9 @@ def badges(name: str, weights: Tensor) -> Corpus:
 
 
 def molecules() -> Corpus:
-    """Atoms of four kinds, and which of them are bound (B, N, kinds + N) → an energy, under noise; of variance 1.
+    """Atoms of four kinds, and which of them are bound (B, N, kinds + N) → an energy of variance 1, under noise.
 
-    Each bond has its own by the kinds at both ends, and an atom more where it has not as many bonds as its kind wants.
+    Each bond has one by the kinds at its ends, and so has an atom that has more or fewer bonds than its kind wants.
     """
     generator = torch.Generator().manual_seed(24)
     bond = torch.randn(NUM_KINDS, NUM_KINDS, generator=generator)

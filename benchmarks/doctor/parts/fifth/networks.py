@@ -1,5 +1,7 @@
 """The networks held out from tuning: of other kinds than those of the parts before."""
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from benchmarks.doctor.networks import Parts, house_network
@@ -11,9 +13,9 @@ from moreish.recipe import Recipe
 
 
 def _turned(x: Tensor) -> Tensor:
-    """(B, H, T, D), each pair of numbers turned by an angle that grows with the place: Su et al. 2021, section 3.4.
+    """(B, H, T, D) → each pair of numbers, D / 2 apart, turned by an angle that grows with the place.
 
-    arXiv:2104.09864; as written in GPT-NeoX, a pair being D / 2 apart.
+    Su et al. 2021, arXiv:2104.09864, section 3.4; slower at first than theirs, for eight places.
     """
     half = x.shape[-1] // 2
     angles = torch.arange(x.shape[-2])[:, None] / 100.0 ** (torch.arange(half) / half)
@@ -22,9 +24,9 @@ def _turned(x: Tensor) -> Tensor:
 
 
 class ParallelBlock(nn.Module):
-    """x + attention(norm(x)) + mlp(norm(x)), as in GPT-J; two heads of queries share keys and values.
+    """x + attention(norm(x)) + mlp(norm(x)), as in GPT-J; two heads of queries share their keys and values.
 
-    Ainslie et al. 2023, arXiv:2305.13245. A place sees those up to `ahead` places after its own.
+    So Ainslie et al. 2023, arXiv:2305.13245, section 2.2. A place sees those up to `ahead` places after its own.
     """
 
     def __init__(self, size: int, ahead: int, zero: bool, dropout: float) -> None:
@@ -87,9 +89,9 @@ def excited(V: int, width: int = 16, layers: int = 2, zero: bool = False, dropou
 
 
 class Messages(nn.Module):
-    """Nodes (B, N, E), and which are neighbours, side by side → the nodes, after what their neighbours told them, alike.
+    """Nodes (B, N, E) and which are neighbours, side by side → the same, after all nodes have heard their neighbours.
 
-    activation(linear(x, sum of the neighbours)): Gilmer et al. 2017, arXiv:1704.01212, section 2.
+    activation(linear(node, sum of its neighbours)): Gilmer et al. 2017, arXiv:1704.01212, section 2.
     """
 
     def __init__(self, inputs: int, size: int, activation: str) -> None:
@@ -113,7 +115,7 @@ class Readout(nn.Module):
 
 def graph(V: int, width: int = 32, layers: int = 4, dropout: float = 0.0, activation: str = "ReLU") -> nn.Module:
     sizes = [NUM_KINDS, *[32] * (layers - 1), width]
-    rounds = [Messages(a, b, activation) for a, b in zip(sizes, sizes[1:], strict=False)]
+    rounds = [Messages(a, b, activation) for a, b in pairwise(sizes)]
     return Parts(None, nn.Sequential(*rounds, Readout(), nn.Dropout(dropout)), nn.Linear(width, V))
 
 
