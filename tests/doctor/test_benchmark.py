@@ -179,7 +179,7 @@ def test_the_data_of_the_fourth_part_say_what_they_claim() -> None:
 def test_the_data_of_the_fifth_part_say_what_they_claim() -> None:
     notes = tunes()
     assert (notes[4:] == notes[:-4]).float().mean() > 0.5
-    days = "".join("0123456789 acdefhmorstuw"[index] for index in diary().tolist()).split(" ")[:-1]
+    days = "".join(" 0123456789acefhmorstuw"[index] for index in diary().tolist()).split(" ")[:-1]
     numbers = [int(day[2:4]) for day in days]
     assert {day[:2] for day in days[::7]} == {"mo"}
     assert all(after == before + 1 or (before in (30, 31) and after == 1) for before, after in pairwise(numbers))

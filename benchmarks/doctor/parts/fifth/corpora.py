@@ -32,10 +32,10 @@ def diary() -> Tensor:
     """Of each day its name, its number and its weather, which likes to stay as it is: mo17c tu18r we19r"""
     generator = torch.Generator().manual_seed(22)
     parts, day, weather = [], 0, 0
-    for other, end, on in torch.rand(LENGTH // 6, 3, generator=generator).tolist():
-        weather = weather if other < 0.5 else int(on**2 * 5)
+    for other, end, which in torch.rand(LENGTH // 6, 3, generator=generator).tolist():
+        weather = weather if other < 0.5 else int(which**2 * 5)
         parts.append(f"{('mo', 'tu', 'we', 'th', 'fr', 'sa', 'su')[len(parts) % 7]}{day + 1:02}{'scrwf'[weather]} ")
-        day = (day + 1) % (31 if end < 0.5 else 30)
+        day = 0 if day == 30 or (day == 29 and end < 0.5) else day + 1
     return ids("".join(parts))
 
 
