@@ -175,7 +175,7 @@ HARD: dict[str, Setting] = {
     "three times the usual rate, sensors": healthy("autoencoder", learning_rate=0.09, steps=410),
     "three times the usual rate, our pairs": healthy("house pairs", learning_rate=0.3),
     "a third of the usual rate, molecules": healthy("graph", learning_rate=2.3e-3, steps=410),
-    "warm-up from zero, diary": healthy("wavenet", schedule="warmup", schedule_start=0.0),
+    "warm-up from zero, diary": healthy("wavenet", schedule="warmup", schedule_start=0.0, steps=410),
     "cosine to zero, tunes": healthy("rotary", schedule="cosine"),
     "batches of two, diary": healthy("wavenet", batch=2, learning_rate=2.5e-3, steps=410),
     "batches of four, molecules": healthy("graph", batch=4, learning_rate=3e-3, steps=410),
