@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.doctor import networks
+from benchmarks.doctor.parts.fifth import networks as fifth
 from benchmarks.doctor.parts.fourth import networks as fourth
 from benchmarks.doctor.parts.second import networks as second
 from benchmarks.doctor.parts.third import networks as third
@@ -72,5 +73,11 @@ ARCHITECTURES: dict[str, Architecture] = {
     "fourier": Architecture(fourth.fourier, "numbers", "picture", "momentum", 0.02),
     "experts": Architecture(fourth.experts, "table", "regimes", "adamw", 5e-3),
     "house taper": Architecture(fourth.house_taper, "windows", "roman numerals", "rmsprop", 4e-3),
+    "rotary": Architecture(fifth.rotary, "sequences", "tunes", "nadam", 5e-3),
+    "excited": Architecture(fifth.excited, "pictures", "badges", "nesterov", 0.1),
+    "graph": Architecture(fifth.graph, "graphs", "molecules", "amsgrad", 7e-3),
+    "wavenet": Architecture(fifth.wavenet, "sequences", "diary", "adam", 8e-3),
+    "autoencoder": Architecture(fifth.autoencoder, "numbers", "sensors", "adagrad", 3e-2),
+    "house pairs": Architecture(fifth.house_pairs, "windows", "formulae", "nesterov", 0.1),
 }
-HELD_OUT = ("tied", "convgru", "dilated", "decoder", "recommender", "fourier", "experts", "house taper")
+HELD_OUT = ("rotary", "excited", "graph", "wavenet", "autoencoder", "house pairs")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from benchmarks.doctor.parts.fifth import corpora as fifth
 from benchmarks.doctor.parts.fourth import corpora as fourth
 from benchmarks.doctor.parts.second import corpora as second
 from benchmarks.doctor.parts.third import corpora as third
@@ -77,8 +78,9 @@ _MAKERS: dict[str, Callable[[], Corpus]] = {
     **second.MAKERS,
     **third.MAKERS,
     **fourth.MAKERS,
+    **fifth.MAKERS,
 }
-HELD_OUT = tuple(fourth.MAKERS)
+HELD_OUT = tuple(fifth.MAKERS)
 
 
 @functools.cache

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.doctor.architectures import ARCHITECTURES
+from benchmarks.doctor.parts.fifth.faults import FIFTH
 from benchmarks.doctor.parts.fourth.faults import FOURTH
 from benchmarks.doctor.parts.third.faults import THIRD
 from benchmarks.doctor.setting import Setting, healthy
@@ -53,7 +54,7 @@ class Fault:
     @property
     def networks(self) -> dict[str, tuple[Any, Any, Any]]:
         """Where it is planted, in all parts → three amounts, the mildest first."""
-        later = THIRD.get(self.name, {}) | FOURTH.get(self.name, {})
+        later = THIRD.get(self.name, {}) | FOURTH.get(self.name, {}) | FIFTH.get(self.name, {})
         own = {name: amounts or self.severities for name, amounts in later.items()}
         return dict.fromkeys(self.architectures, self.severities) | own
 

@@ -128,7 +128,7 @@ HARD: dict[str, Setting] = {
     "post-norm transformer of four layers": healthy("postnorm", options=(("layers", 4),), steps=240),
     "long training, U-Net": healthy("unet", steps=600),
     "layer norm in our wide MLP": healthy("house wide", options=(("norm", "layer"),)),
-    # Held out
+    # The fourth part
     "output layer of zeros, pulses": healthy("convgru", initial=(("scale_head", 0.0),), steps=410),
     "output layer of zeros, log": healthy("decoder", initial=(("scale_head", 0.0),)),
     "output layer of zeros, picture": healthy("fourier", initial=(("scale_head", 0.0),), steps=410),
@@ -163,6 +163,32 @@ HARD: dict[str, Setting] = {
     "one class of regimes in four fifths": healthy("experts", corpus="uneven regimes"),
     "causal encoder of five layers": healthy("decoder", options=(("layers", 5),), steps=240),
     "batch norm by hand, ratings": healthy("recommender", options=(("norms", 3),)),
+    # Held out
+    "zero-initialised branches, tunes": healthy("rotary", options=(("zero", True),)),
+    "zero-initialised branches, badges": healthy("excited", options=(("zero", True),), steps=410),
+    "output layer of zeros, molecules": healthy("graph", initial=(("scale_head", 0.0),), steps=410),
+    "output layer of zeros, sensors": healthy("autoencoder", initial=(("scale_head", 0.0),)),
+    "sparse ReLU, molecules": healthy("graph", initial=(("rest_at", -0.2),), steps=410),
+    "no norm in our pairs": healthy("house pairs", options=(("norm", "none"),)),
+    "three times the usual rate, tunes": healthy("rotary", learning_rate=1.5e-2),
+    "twice the usual rate, badges": healthy("excited", learning_rate=0.2),
+    "three times the usual rate, sensors": healthy("autoencoder", learning_rate=0.09, steps=410),
+    "three times the usual rate, our pairs": healthy("house pairs", learning_rate=0.3),
+    "a third of the usual rate, molecules": healthy("graph", learning_rate=2.3e-3, steps=410),
+    "warm-up from zero, diary": healthy("wavenet", schedule="warmup", schedule_start=0.0, steps=410),
+    "cosine to zero, tunes": healthy("rotary", schedule="cosine"),
+    "batches of two, diary": healthy("wavenet", batch=2, learning_rate=2.5e-3, steps=410),
+    "batches of four, molecules": healthy("graph", batch=4, learning_rate=3e-3, steps=410),
+    "batches of eight, our pairs": healthy("house pairs", batch=8, learning_rate=0.03, steps=410),
+    "gradients accumulated over four, badges": healthy("excited", accumulate=4),
+    "dropout of 0.3, tunes": healthy("rotary", options=(("dropout", 0.3),)),
+    "dropout of 0.1, sensors": healthy("autoencoder", options=(("dropout", 0.1),), steps=410),
+    "label smoothing, badges": healthy("excited", loss="smoothed"),
+    "Huber loss, molecules": healthy("graph", loss="huber", steps=410),
+    "a fifth of the labels wrong, badges": healthy("excited", mislabelled=0.2),
+    "half of the labels padded, diary": healthy("wavenet", ignored=0.5),
+    "one class of badges in four fifths": healthy("excited", corpus="uneven badges"),
+    "rotary transformer of five layers": healthy("rotary", options=(("layers", 5),)),
 }
 
 

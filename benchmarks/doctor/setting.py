@@ -19,7 +19,7 @@ class Setting:
         initial: changes to the parameters before training, by name, in this order (`alterations.INITIAL`).
         wiring: changes to the forward pass, by name (`alterations.WIRING`).
         loss: name in `training.LOSSES`.
-        optimizer: "sgd", "momentum" (0.9), "adam", "adamw" or "rmsprop".
+        optimizer: name in `training.OPTIMIZERS`.
         clip: largest norm of the gradient.
         schedule: "constant", "warmup" from `schedule_start` times the rate, "cosine" or "restarts".
         is_schedule_stepped: whether the loop calls the scheduler.

@@ -11,12 +11,12 @@ CONTEXT = 8
 NUM_VALIDATION = 1024
 Layout = Literal[
     "windows", "sequences", "tags", "bag", "ratings", "pictures", "table", "points", "recordings", "numbers", "series",
-    "signals",
+    "signals", "graphs",
 ]  # fmt: skip
 """Text as contexts with one label, or with a label at every place; ids with a label at every place that is not the next
-symbol, or with yes-or-no answers, several or one; pictures, numbers, points, recordings → class; numbers, a series →
-number; a signal → another."""
-SQUARED: tuple[Layout, ...] = ("numbers", "series", "signals")
+symbol, or with yes-or-no answers, several or one; pictures, numbers, points, recordings → class; numbers, a series, a
+graph → a number or several; a signal → another."""
+SQUARED: tuple[Layout, ...] = ("numbers", "series", "signals", "graphs")
 """Those whose final loss is a squared error."""
 
 

@@ -70,9 +70,13 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 OPTIMIZERS: dict[str, tuple[Callable[..., torch.optim.Optimizer], dict[str, Any]]] = {
     "sgd": (torch.optim.SGD, {}),
     "momentum": (torch.optim.SGD, {"momentum": 0.9}),
+    "nesterov": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
     "adam": (torch.optim.Adam, {"fused": True}),
+    "amsgrad": (torch.optim.Adam, {"fused": True, "amsgrad": True}),
+    "nadam": (torch.optim.NAdam, {}),
     "adamw": (torch.optim.AdamW, {"fused": True}),
     "rmsprop": (torch.optim.RMSprop, {}),
+    "adagrad": (torch.optim.Adagrad, {}),
 }
 
 

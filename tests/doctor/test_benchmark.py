@@ -1,6 +1,7 @@
 """The benchmark of the doctor works from end to end: a fault and a healthy training are recorded, judged and mended."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from benchmarks.doctor.faults import EFFECT_NATS, EFFECT_SHARE, FAULTS, Case, ca
 from benchmarks.doctor.harm import harm
 from benchmarks.doctor.healthy import HARD, hard_cases, plain
 from benchmarks.doctor.intervals import clopper_pearson
+from benchmarks.doctor.parts.fifth.corpora import badges, diary, formula, molecules, sensors, tunes
+from benchmarks.doctor.parts.fifth.faults import FIFTH
 from benchmarks.doctor.parts.fourth.corpora import in_words, picture, pulses, ratings, regimes, roman, spoken_numbers
 from benchmarks.doctor.parts.fourth.faults import FOURTH
 from benchmarks.doctor.parts.second.corpora import sums, tags_of_neighbours
@@ -173,21 +176,42 @@ def test_the_data_of_the_fourth_part_say_what_they_claim() -> None:
     assert inside.std(0).mean() > 1.5 * means.std(0).mean()  # what tells the classes apart depends on the regime
 
 
+def test_the_data_of_the_fifth_part_say_what_they_claim() -> None:
+    notes = tunes()
+    assert (notes[4:] == notes[:-4]).float().mean() > 0.5
+    days = "".join(" 0123456789acefhmorstuw"[index] for index in diary().tolist()).split(" ")[:-1]
+    numbers = [int(day[2:4]) for day in days]
+    assert {day[:2] for day in days[::7]} == {"mo"}
+    assert all(after == before + 1 or (before in (30, 31) and after == 1) for before, after in pairwise(numbers))
+    assert [formula(1, ""), formula(2, "OH"), formula(3, "")] == ["CH4", "C2H5OH", "C3H8"]
+    x, y = badges("badges", torch.ones(6)).draw("pictures", 8192, "train", 1, 0)
+    light = x.sum((2, 3)) / 1.5  # inner and outer colour, of 16 and 20 points
+    torch.testing.assert_close(light[y == 1].mean(0), torch.tensor([16.0, 0.0, 20.0]), rtol=0, atol=1)
+    x, y = molecules().draw("graphs", 4096, "train", 1, 0)
+    bonds = x[..., 4:]
+    torch.testing.assert_close(bonds, bonds.transpose(1, 2), rtol=0, atol=0)
+    assert bonds.diagonal(dim1=1, dim2=2).sum() == 0
+    assert y.var() == pytest.approx(1.16, rel=0.05)
+    x, y = sensors().draw("numbers", 4096, "train", 1, 0)
+    assert (x - y).std() == pytest.approx(0.4, rel=0.02)
+
+
 def test_severities_of_a_networks_own_are_planted_by_the_names_of_faults_and_networks() -> None:
     faults = {fault.name: fault for fault in FAULTS}
-    assert set().union(*FOURTH.values()) == set(HELD_OUT)
-    for part in (THIRD, FOURTH):
+    assert set().union(*FIFTH.values()) == set(HELD_OUT)
+    for part in (THIRD, FOURTH, FIFTH):
         for name, networks in part.items():
             assert set(networks) <= ARCHITECTURES.keys()
             assert set(faults[name].architectures).isdisjoint(networks)
             for network, amounts in networks.items():
                 assert faults[name].networks[network] == (amounts or faults[name].severities)
-    assert set(HELD_OUT).isdisjoint(set().union(*THIRD.values(), *(fault.architectures for fault in FAULTS)))
+    tuned = (*THIRD.values(), *FOURTH.values(), *(fault.architectures for fault in FAULTS))
+    assert set(HELD_OUT).isdisjoint(set().union(*tuned))
     assert all(len(set(amounts)) == 3 for fault in FAULTS for amounts in fault.networks.values())
 
 
 def test_what_a_fault_costs_is_told_in_effects(capsys: pytest.CaptureFixture[str]) -> None:
-    harm(["likelihood of what is no logarithm, decoder"], num_seeds=1)
+    harm(["likelihood of what is no logarithm, wavenet"], num_seeds=1)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(", ")[2].split(":")[0] for line in lines] == ["softmax", "sigmoid", "logits"]
     assert all(float(line.split(": ")[1].split(" ")[0]) > 2 for line in lines)

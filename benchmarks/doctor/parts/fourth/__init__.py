@@ -1,1 +1,1 @@
-"""Held out: eight networks, with severities of their own; nothing of them has been judged while checks were mended."""
+"""Held out once: eight networks, with severities of their own."""

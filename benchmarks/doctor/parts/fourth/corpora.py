@@ -1,4 +1,4 @@
-"""The data held out: numbers in words, a log, Roman numerals, pulses, tiles, ratings, a picture and regimes."""
+"""The data of the fourth part: spoken numbers, a log, Roman numerals, pulses, tiles, ratings, a picture, regimes."""
 
 import torch
 from benchmarks.doctor.sources import Corpus, Layout, from_text, ids, pictures

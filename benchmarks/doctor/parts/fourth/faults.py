@@ -1,6 +1,6 @@
-"""In which of the held-out networks a fault is planted, and with which severities of a network's own.
+"""In which networks of the fourth part a fault is planted, and with which severities of a network's own.
 
-Those are set by the harm that they do there, the mildest near twice the effect (`harm` measures it).
+Those were set by the harm that they do there, the mildest near twice the effect (`harm` measures it).
 """
 
 from benchmarks.doctor.parts.severities import Severities, usual

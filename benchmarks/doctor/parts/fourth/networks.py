@@ -1,4 +1,4 @@
-"""The networks held out from tuning: of other kinds than those of the parts before."""
+"""The networks of the fourth part: of other kinds than those of the parts before."""
 
 import torch
 import torch.nn.functional as F

@@ -1,0 +1,1 @@
+"""Held out: six networks, with severities of their own; nothing of them has been judged while checks were mended."""
