@@ -41,12 +41,8 @@ def weight_decay(evidence: Evidence, level: Level) -> Verdict:
         if own is None or free is None or not own.is_finite or not free.is_finite:
             continue
         lower = branch_at(rates, LOWER[0])
-        if (
-            lower is not None
-            and lower.is_finite
-            and mean(differences(own.after, lower.after)) > 2 * mean(differences(own.after, free.after))
-        ):
-            continue  # smaller steps win far more: it is the rate
+        if lower is not None and lower.is_finite and mean(lower.after) <= mean(free.after):
+            continue  # smaller steps win as much: it is the rate
         scale, gain = level_of(evidence, mean(own.before)), differences(own.after, free.after)
         least, much = GAIN * scale, SQUARED * scale if "squared error" in formulas else NATS
         grows, gained = gained > 0 and mean(gain) > GROWTH * gained, max(gained, mean(gain))

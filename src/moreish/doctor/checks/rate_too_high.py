@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 from itertools import pairwise
 
-from moreish.doctor.branching import THROWN, USUAL, largest_move
+from moreish.doctor.branching import FAR, THROWN, USUAL, largest_move
 from moreish.doctor.checks.branches import EARLY, branch_at, branched, level_of, updates_until
 from moreish.doctor.checks.check import Check, Verdict
 from moreish.doctor.checks.standing import differences, mean, standings
@@ -32,8 +32,9 @@ IDLE, ALL_IDLE = 0.4, 0.9
 that threw the parameters about."""
 ROSE = 0.2
 """Rise of the loss of the same training examples above its best, relative to its level, that is not made good soon."""
-OVERSHOT = 5.0
-"""Loss after the first steps over that before them, where they all but replaced the parameters."""
+OVERSHOT = 1.25
+"""Loss after the first steps over that before them, from which these were too long where they all but replaced the
+parameters."""
 GAINED, GAINED_LITTLE = 0.05, 0.01
 """What a tenth of the rate must gain, relative to the level before, where parameters are thrown about; and where they
 are replaced and the loss has stopped falling. Elsewhere a few percent are what annealing gains at any rate."""
@@ -313,7 +314,8 @@ def _lost(evidence: Evidence, level: Level) -> list[Finding]:
         # A loss that hardly left its beginning speaks of other things: a rate too low, a network that cannot learn.
         first = evidence.history.losses[0] if evidence.history and evidence.history.losses else math.inf
         worse = mean_above([-gain for gain in stand.gained], RISE * marginal)
-        p = min(worse if loss > first or largest >= REPLACED else 1.0, stand.p_stuck if largest >= THROWN else 1.0)
+        is_thrown = largest >= THROWN or (largest >= FAR and _is_lower_better(evidence, stand.look.step, allowed))
+        p = min(worse if loss > first or largest >= REPLACED else 1.0, stand.p_stuck if is_thrown else 1.0)
         if p < allowed:
             found.append(
                 Finding(
@@ -330,6 +332,14 @@ def _lost(evidence: Evidence, level: Level) -> list[Finding]:
                 )
             )  # fmt: skip
     return found
+
+
+def _is_lower_better(evidence: Evidence, step: int, allowed: float) -> bool:
+    """Whether a tenth of the rate came out ahead wherever it was tried."""
+    pairs = [(branch_at(rates, 1.0), _highest_stable(rates)) for _, look, rates in branched(evidence)
+             if EARLY < look.step <= step]  # fmt: skip
+    gains = [differences(own.after, lower.after) for own, lower in pairs if own and lower and own.is_finite]
+    return bool(gains) and all(clearly_above(gain, 0.0) < allowed for gain in gains)
 
 
 CHECKS = (Check("rate-too-high", (), rate_too_high),)
