@@ -1,11 +1,16 @@
 """Models of several inputs or outputs: each input is exchanged, examples are whole examples, losses come apart."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 import moreish
+from doctor.wirings import dense
 from moreish.doctor.evidence import Reference
 from moreish.doctor.probes.predictions import per_example_losses
 from moreish.doctor.probes.reference import measure_reference
@@ -192,3 +197,129 @@ def test_an_input_that_fades_before_running_statistics_are_known_is_no_input_ign
     torch.manual_seed(0)
     report = moreish.diagnose(Deep(), (torch.randn(128, 16), torch.randint(4, (128,))), F.cross_entropy)
     assert report.names[:1] == names, str(report)
+
+
+class Embedded(nn.Module):
+    """One network of three inputs; what it hands back, and which of the inputs it takes, is told from outside."""
+
+    def __init__(self, hand_back: Callable[[Tensor, Tensor, Tensor], Any], order: tuple[int, int, int]) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.net, self.hand_back, self.order = dense(8), hand_back, order
+
+    def forward(self, anchor: Tensor, near: Tensor, far: Tensor) -> Any:
+        inputs = anchor, near, far
+        return self.hand_back(*(self.net(inputs[number]) for number in self.order))
+
+
+@dataclass
+class Held:
+    anchor: Tensor
+    near: Tensor
+    far: Tensor
+
+
+def from_anchor(output: Any, targets: Tensor) -> Tensor:
+    """A triplet loss, of outputs in any form."""
+    named = vars(output) if isinstance(output, Held) else output
+    parts = named.values() if isinstance(named, dict) else named
+    anchor, near, far, *_ = (part for part in parts if part.ndim == 2)
+    return F.triplet_margin_loss(anchor, near, far)
+
+
+FORMS: list[Callable[[Tensor, Tensor, Tensor], Any]] = [
+    lambda a, p, n: (a, p, n),
+    lambda a, p, n: [a, p, n],
+    lambda a, p, n: {"a": a, "p": p, "n": n},
+    Held,
+    lambda a, p, n: (a, p, n, F.triplet_margin_loss(a, p, n)),
+    lambda a, p, n: (F.triplet_margin_loss(a, p, n)[None], a, p, n),
+    lambda a, p, n: (a, p, n, a @ p.T),
+    lambda a, p, n: (a, p, n, a.expand(2, *a.shape)),
+]
+
+
+def three_inputs(n: int = 64) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    anchor, near, far = (torch.randn(n, 5, generator=generator) for _ in range(3))
+    return (anchor, near, far), torch.zeros(n)
+
+
+@pytest.mark.parametrize("hand_back", FORMS)
+@pytest.mark.parametrize(
+    ("order", "sentence"),
+    [
+        ((0, 1, 2), None),
+        ((0, 1, 1), "Of the inputs, far reaches no output"),
+        ((1, 1, 2), "Of the inputs, anchor reaches no output"),
+        ((1, 1, 1), "Of the inputs, anchor and far reach no output"),
+    ],
+)
+def test_an_input_may_reach_any_of_the_outputs(
+    hand_back: Callable[[Tensor, Tensor, Tensor], Any], order: tuple[int, int, int], sentence: str | None
+) -> None:
+    report = moreish.diagnose(Embedded(hand_back, order), three_inputs(), from_anchor)
+    told = [str(item) for item in (*report.findings, *report.explained) if item.name == "context-unused"]
+    assert len(told) == (sentence is not None), str(report)
+    assert sentence is None or sentence in told[0]
+    assert "examples-mixed" in report.examined
+    assert "examples-mixed" not in report.names, str(report)
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_examples_may_be_mixed_in_any_of_the_outputs(place: int) -> None:
+    def hand_back(*embedded: Tensor) -> tuple[Tensor, ...]:
+        return tuple(part.softmax(0) if number == place else part for number, part in enumerate(embedded))
+
+    report = moreish.diagnose(Embedded(hand_back, (0, 1, 2)), three_inputs(), from_anchor)
+    assert "examples-mixed" in report.names, str(report)
+
+
+@pytest.mark.parametrize("n", [4, 64])
+def test_states_of_all_layers_beside_the_outputs_mix_no_examples(n: int) -> None:
+    class Recurrent(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rnn, self.head = nn.GRU(5, n, 4, batch_first=True), nn.Linear(n, 3)
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            out, state = self.rnn(x)
+            return self.head(out[:, -1]), state
+
+    torch.manual_seed(0)
+    batch = torch.randn(n, 7, 5), torch.randint(3, (n,))
+    report = moreish.diagnose(Recurrent(), batch, lambda output, y: F.cross_entropy(output[0], y))
+    assert report.names == (), str(report)
+    assert "examples-mixed" in report.examined
+
+
+def test_an_input_that_reaches_a_loss_alone_is_used() -> None:
+    class Weighted(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(5, 3)
+
+        def forward(self, x: Tensor, labels: Tensor, weights: Tensor) -> dict[str, Tensor]:
+            logits = self.head(x)
+            losses = F.cross_entropy(logits, labels, reduction="none")
+            return {"logits": logits, "loss": (weights * losses).sum() / weights.sum()}
+
+    torch.manual_seed(0)
+    y = torch.randint(3, (64,))
+    inputs = {"x": torch.randn(64, 5), "labels": y, "weights": torch.rand(64) + 0.5}
+    report = moreish.diagnose(Weighted(), (inputs, y), lambda output, _: output["loss"])
+    assert report.names == (), str(report)
+
+
+def test_inputs_that_forward_takes_whole_are_called_by_their_place() -> None:
+    class Whole(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(5, 3)
+
+        def forward(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+            return self.head(batch[1])
+
+    (x, other, _), _ = three_inputs()
+    report = moreish.diagnose(Whole(), ((x, other), torch.randint(3, (64,))), F.cross_entropy)
+    assert "Of the inputs, inputs[0] reaches no output" in str(report)

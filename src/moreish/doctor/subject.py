@@ -129,6 +129,14 @@ class Subject:
             if item.ndim and len(item) == n and (item is first or not are_targets(item, self.targets))
         }
 
+    def spoken(self, name: str) -> str:
+        """An input of `named_inputs`, called as the signature of `forward` calls it."""
+        head, *rest = name.split(".")
+        if isinstance(self.inputs, tuple | list):
+            named = _argument_names(self.model, len(self.inputs)) if self._call == "*inputs" else []
+            head = named[int(head)] if int(head) < len(named) else f"inputs[{head}]"
+        return ".".join([head, *rest])
+
     def replaced(self, values: Mapping[str, Tensor]) -> Any:
         """The inputs with other tensors in the place of those of these names."""
         return _replaced(self.inputs, values)
@@ -242,12 +250,24 @@ def first_tensor(value: Any) -> Tensor:
 
 
 def first_float(output: Any) -> Tensor | None:
-    """The first tensor of floats in an output: the output itself, of a tuple, a dict, or an object's `logits`."""
+    """The first tensor of floats in an output: the output itself, of a tuple, a dict or an object, or its `logits`."""
     logits = getattr(output, "logits", None)
-    for item in tensors(logits if isinstance(logits, Tensor) else output):
+    for item in tensors(logits if isinstance(logits, Tensor) else _opened(output)):
         if item.is_floating_point() and item.ndim:
             return item
     return None
+
+
+def all_floats(output: Any) -> list[Tensor]:
+    """Every tensor of floats in an output; the one that `first_float` finds comes first."""
+    first = first_float(output)
+    rest = [item for item in tensors(_opened(output)) if item.is_floating_point() and item is not first]
+    return rest if first is None else [first, *rest]
+
+
+def _opened(output: Any) -> Any:
+    """What an object holds; a structure as it is."""
+    return output if isinstance(output, Tensor | Mapping | tuple | list) else getattr(output, "__dict__", ())
 
 
 def with_floats(output: Any, values: Tensor) -> Any:
@@ -269,6 +289,10 @@ def with_floats(output: Any, values: Tensor) -> Any:
     if getattr(output, "logits", None) is old and not isinstance(output, tuple):
         changed = copy.copy(output)
         changed.logits = values
+        return changed
+    if _opened(output) is not output:
+        changed = copy.copy(output)
+        vars(changed).update(swap(vars(output)))
         return changed
     return swap(output)
 
@@ -299,6 +323,21 @@ def _binds(model: nn.Module, args: tuple[Any, ...], kwargs: dict[Any, Any]) -> b
     except (TypeError, ValueError):  # it does not; or it has no signature
         return False
     return True
+
+
+def _argument_names(model: nn.Module, number: int) -> list[str]:
+    """Names of the first positional arguments of `forward`; of those of `*args` with their number there."""
+    names: list[str] = []
+    try:
+        parameters = inspect.signature(model.forward).parameters.values()
+    except (TypeError, ValueError):  # it has no signature
+        return names
+    for parameter in parameters:
+        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            names += [f"{parameter.name}[{index}]" for index in range(number - len(names))]
+        elif parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+            names.append(parameter.name)
+    return names
 
 
 def _rows_per_example(targets: Any, n: int) -> int:

@@ -105,8 +105,8 @@ def context_unused(evidence: Evidence, level: Level) -> Verdict:
                     "context-unused", "major", None, look.step,
                     Measurement("inputs that reach no output", len(coupling.deaf_inputs), 0,
                                 details={"inputs": list(coupling.deaf_inputs)}),
-                    f"Of the inputs, {', '.join(coupling.deaf_inputs)} reaches no output: whatever stands there, the "
-                    "outputs are the same.",
+                    f"Of the inputs, {_listed(coupling.deaf_inputs)} no output: whatever stands there, the outputs are "
+                    "the same.",
                     "Look where forward drops it, or takes another in its place; leave it out if it is not meant to be "
                     "used.",
                     "Karpathy 2019, A Recipe for Training Neural Networks, 'use backprop to chart dependencies'",
@@ -131,6 +131,12 @@ def context_unused(evidence: Evidence, level: Level) -> Verdict:
                 )
             )  # fmt: skip
     return found
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    """Names with their verb: "a reaches", "a, b and c reach"."""
+    *front, last = names
+    return f"{', '.join(front)} and {last} reach" if front else f"{last} reaches"
 
 
 def dropout_in_evaluation(evidence: Evidence, level: Level) -> Verdict:

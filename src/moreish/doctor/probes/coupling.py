@@ -14,14 +14,13 @@ from torch.overrides import TorchFunctionMode
 from moreish.doctor import restore
 from moreish.doctor.evidence import Coupling
 from moreish.doctor.probes.norms import batch_norms
-from moreish.doctor.probes.predictions import layout
-from moreish.doctor.subject import Subject, first_float
+from moreish.doctor.probes.outputs import LEAK, Output, outputs_of
+from moreish.doctor.subject import Subject
 from moreish.errors import MoreishError
 
 MAX_POSITIONS = 12
 MAX_COLUMNS = 64  # of ids that are exchanged for others of their own column, each by itself
 _NORMAL = {"randn", "randn_like", "normal", "normal_"}
-_LEAK = 1e-6  # of the largest output: more than rounding between two passes of the same shape
 
 
 class UnclearError(Exception):
@@ -42,30 +41,33 @@ def measure_coupling(subject: Subject) -> Coupling:
     if _time_comes_first(subject):
         raise UnclearError("the first axis of the inputs counts positions, not examples; pass (examples, positions)")
     base = _run(subject, {}, seed=1)
-    scale = float(base.abs().max()) or 1.0
-    noise = float(_change(base, _run(subject, {}, seed=2)).max())
-    repeats = not noise > _LEAK * scale  # nor where outputs are not finite
-    noise = noise if repeats else 0.0  # what is summed in any order, as some operations do on GPUs, differs in rounding
+    predictions = base[0]
+    again = _run(subject, {}, seed=2)
+    repeats = not predictions.largest_change(again[0]) > LEAK * predictions.scale  # nor where outputs are not finite
+    # What is summed in any order, as some operations do on GPUs, differs in rounding.
+    differences = [before.largest_change(after) for before, after in zip(base, again, strict=False)]
+    noises = [noise if noise <= LEAK * item.scale else 0.0 for noise, item in zip(differences, base, strict=False)]
     others, own = 0.0, False
     for example in sorted({0, n // 2}):
-        change = _change(base, _run(subject, _other_example(subject, example), seed=1)) > _LEAK * scale
-        touched = change.flatten(1).any(1)
-        own |= bool(touched[example])
-        others = max(others, (float(touched.sum()) - float(touched[example])) / (n - 1))
+        exchanged = _run(subject, _other_example(subject, example), seed=1)
+        for before, after in zip(_with_examples(base), exchanged, strict=False):
+            is_own, touched = before.touched(after, example)
+            own |= is_own
+            others = max(others, float(touched.sum()) / (n - 1))
     if not own and batch_norms(subject.model):  # untrained, their running statistics may let everything fade
         own = _changes_in_training(subject)
-    first, *more = subject.named_inputs
+    first = next(iter(subject.named_inputs))
     context = _context(subject.named_inputs[first])
-    num_positions = base.shape[1]
+    num_positions = predictions.values.shape[1]
     earlier, earlier_position = 0.0, -1
     positions = _spread(context)
     reaching = []
     for position in positions:
-        exchanged = {first: _exchanged(subject.named_inputs[first], None, position)}
-        change = _change(base, _run(subject, exchanged, seed=1))
-        reaching.append(bool((change > noise).any()))
+        after = _run(subject, {first: _exchanged(subject.named_inputs[first], None, position)}, seed=1)
+        reaching.append(_has_changed(_with_examples(base), after, noises))
         if num_positions == context and position:
-            before = float(change[:, :position].max()) / scale
+            change = predictions.change(after[0])
+            before = float(change[:, :position].max()) / predictions.scale
             if before > earlier:
                 earlier, earlier_position = before, position
     return Coupling(
@@ -74,13 +76,13 @@ def measure_coupling(subject: Subject) -> Coupling:
         is_next_symbol=_is_next_symbol(subject),
         others=others,
         own=own,
-        earlier=earlier if earlier > _LEAK else 0.0,
+        earlier=earlier if earlier > LEAK else 0.0,
         earlier_position=earlier_position,
         reaching=tuple(reaching),
         positions=tuple(positions),
-        deaf_inputs=tuple(name for name in more if _is_deaf(subject, name, base, noise)),
+        deaf_inputs=_deaf_inputs(subject, base, noises),
         repeats=repeats,
-        is_sampled=not repeats and _is_sampled(subject, _LEAK * scale),
+        is_sampled=not repeats and _is_sampled(subject, LEAK * predictions.scale),
         batch_statistics=_batch_statistics(subject.model),
     )
 
@@ -96,17 +98,17 @@ class _WithoutNoise(TorchFunctionMode):
 def _is_sampled(subject: Subject, noise: float) -> bool:
     """Whether such draws alone make two passes differ: dropout draws otherwise."""
     with _WithoutNoise():
-        first, second = (_run(subject, {}, seed) for seed in (1, 2))
-    return float(_change(first, second).max()) <= noise
+        first, second = (_run(subject, {}, seed)[0] for seed in (1, 2))
+    return first.largest_change(second) <= noise
 
 
 def _changes_in_training(subject: Subject) -> bool:
     """Whether outputs change with an example where batch norms go by the batch."""
     subject.model.train()
     base = _run(subject, {}, seed=1)
-    change = _change(base, _run(subject, _other_example(subject, 0), seed=1))
+    after = _run(subject, _other_example(subject, 0), seed=1)
     subject.model.eval()
-    return bool(change.max() > _LEAK * float(base.abs().max()))
+    return _has_changed(_with_examples(base), after, [LEAK * item.scale for item in base])
 
 
 def _other_example(subject: Subject, example: int) -> dict[str, Tensor]:
@@ -120,30 +122,43 @@ def _other_example(subject: Subject, example: int) -> dict[str, Tensor]:
     return exchanged
 
 
-def _is_deaf(subject: Subject, name: str, base: Tensor, noise: float) -> bool:
-    """Whether no output changes when a further input is exchanged throughout."""
+def _deaf_inputs(subject: Subject, base: list[Output], noises: list[float]) -> tuple[str, ...]:
+    """Of several inputs those of which no output depends on; not even one that holds no examples, as a loss."""
+    names = list(subject.named_inputs)
+    if len(names) < 2:
+        return ()
+    return tuple(subject.spoken(name) for name in names if _is_deaf(subject, name, base, noises))
+
+
+def _is_deaf(subject: Subject, name: str, base: list[Output], noises: list[float]) -> bool:
+    """Whether no output changes when an input is exchanged throughout."""
     values = subject.named_inputs[name]
     if values.dtype == torch.bool or bool((values == values.flatten()[0]).all()):
         return False  # a mask, or nothing to exchange it for
     try:
-        change = _change(base, _run(subject, {name: _exchanged(values, None, None)}, seed=1))
-        return not bool((change > noise).any())
+        after = _run(subject, {name: _exchanged(values, None, None)}, seed=1)
     except MoreishError:  # not every value fits everywhere: lengths, for one
         return False
+    return not _has_changed(base, after, noises)
 
 
-def _run(subject: Subject, exchanged: dict[str, Tensor], seed: int) -> Tensor:
-    """Outputs (n, P, …) of one pass."""
+def _run(subject: Subject, exchanged: dict[str, Tensor], seed: int) -> list[Output]:
+    """All outputs of one pass, what is taken for predictions (n, P, …) first."""
     restore.seed(seed)
-    output = subject.forward(subject.replaced(exchanged))
-    predictions = layout(output, subject)
-    if predictions is not None:
-        return predictions.outputs.clone()
-    outputs, n = first_float(output), subject.num_examples
-    if outputs is None or outputs.shape[0] % n:
-        shape = "no tensor of floats" if outputs is None else f"shape {tuple(outputs.shape)}"
-        raise UnclearError(f"the output ({shape}) has no axis of {n} examples")
-    return outputs.reshape(n, outputs.shape[0] // n, -1).clone()
+    outputs = outputs_of(subject.forward(subject.replaced(exchanged)), subject)
+    if not outputs or not outputs[0].has_examples:
+        shape = f"shape {tuple(outputs[0].values.shape)}" if outputs else "no tensor of floats"
+        raise UnclearError(f"the output ({shape}) has no axis of {subject.num_examples} examples")
+    return outputs
+
+
+def _with_examples(outputs: list[Output]) -> list[Output]:
+    return [item for item in outputs if item.has_examples]
+
+
+def _has_changed(before: list[Output], after: list[Output], noises: list[float]) -> bool:
+    """Whether any output changed by more than its noise."""
+    return any(old.largest_change(new) > noise for old, new, noise in zip(before, after, noises, strict=False))
 
 
 def _exchanged(inputs: Tensor, example: int | None, position: int | None) -> Tensor:
@@ -172,11 +187,6 @@ def _exchanged(inputs: Tensor, example: int | None, position: int | None) -> Ten
 def _next(symbols: Tensor, old: Tensor) -> Tensor:
     """Of the sorted symbols those that follow; the first one follows the last."""
     return symbols[(torch.searchsorted(symbols, old.contiguous()) + 1) % len(symbols)]
-
-
-def _change(before: Tensor, after: Tensor) -> Tensor:
-    """Largest absolute change of each prediction, (n, P); NaN counts as no change."""
-    return (after - before).abs().nan_to_num().reshape(*before.shape[:2], -1).amax(-1)
 
 
 def _context(inputs: Tensor) -> int:
