@@ -248,3 +248,28 @@ def test_targets_among_the_inputs_are_no_input_of_the_simple_model() -> None:
     told = measure_reference(({"ids": ids, "labels": labels}, labels), torch.arange(256))
     assert isinstance(told, Reference)
     assert sum(told.losses) > 0.9 * sum(told.marginal)
+
+
+class Packed(nn.Module):
+    """Reads texts of several lengths, padded with zeros, and tells their kind by what it remembers at their ends."""
+
+    def __init__(self, spread: float) -> None:
+        super().__init__()
+        self.embed, self.rnn, self.head = nn.Embedding(20, 16), nn.RNN(16, 32, batch_first=True), nn.Linear(32, 4)
+        nn.init.normal_(self.rnn.get_parameter("weight_hh_l0"), std=spread)
+
+    def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        embedded = self.embed(ids)
+        packed = nn.utils.rnn.pack_padded_sequence(embedded, lengths, batch_first=True, enforce_sorted=False)
+        return self.head(self.rnn(packed)[1][-1])
+
+
+@pytest.mark.parametrize(("spread", "names"), [(0.15, ()), (0.02, ("rnn-forgets",))])
+@pytest.mark.parametrize("shortest", [3, 12])
+def test_memory_is_measured_from_the_end_of_each_text(spread: float, names: tuple[str, ...], shortest: int) -> None:
+    torch.manual_seed(0)
+    lengths = torch.randint(shortest, 17, (256,))
+    ids = torch.randint(1, 20, (256, 16)).masked_fill(torch.arange(16) >= lengths[:, None], 0)
+    report = moreish.diagnose(Packed(spread), ((ids, lengths), torch.randint(4, (256,))), F.cross_entropy)
+    assert report.names == names, str(report)
+    assert "rnn-forgets" in report.examined

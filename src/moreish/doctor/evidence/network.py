@@ -120,7 +120,7 @@ class Coupling:
         earlier_position: the position where that was.
         reaching: for each input position tried, whether any output changed.
         positions: those positions.
-        deaf_inputs: names of inputs besides the first, their keys or numbers, whose exchange changed no output.
+        deaf_inputs: of several inputs, names of those whose exchange changed no output.
         repeats: whether two passes with different random states gave the same outputs.
         is_sampled: whether they do once draws from a normal distribution are zeros, as of a variational network.
         batch_statistics: name of a norm that takes its statistics from the batch in evaluation mode too.
@@ -148,7 +148,7 @@ class Memory:
     Attributes:
         cell: name of the first recurrent module.
         gradients: norm of the gradient of the last position's loss with respect to the input at each position, in
-            groups of examples, (T, G).
+            groups of examples, (T, G); counted from the last input that an example has, NaN where none reaches.
     """
 
     cell: str

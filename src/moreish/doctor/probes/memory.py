@@ -40,8 +40,20 @@ def measure_memory(subject: Subject) -> Memory | str:
         return "the last prediction does not depend on the inputs"
     groups = min(NUM_GROUPS, len(gradient))
     size = len(gradient) // groups
-    squares = gradient[: groups * size].double().square().sum(2).reshape(groups, size, -1).mean(1)
-    return Memory(cell, tuple(tuple(row) for row in squares.sqrt().T.tolist()))
+    squares = _from_the_end(gradient.double().square().sum(2))[: groups * size]
+    return Memory(cell, tuple(tuple(row) for row in squares.reshape(groups, size, -1).nanmean(1).sqrt().T.tolist()))
+
+
+def _from_the_end(squares: Tensor) -> Tensor:
+    """(n, T), each example moved so that what it reads last comes last; not a number before its beginning.
+
+    Texts of several lengths end with padding, which no prediction reads.
+    """
+    num_positions = squares.shape[1]
+    places = torch.arange(num_positions, device=squares.device)
+    lengths = torch.where(squares != 0, places + 1, 0).amax(1, keepdim=True)
+    origin = places - (num_positions - lengths)
+    return squares.gather(1, origin.clamp_min(0)).masked_fill(origin < 0, torch.nan)
 
 
 class _Embedded(TorchFunctionMode):
