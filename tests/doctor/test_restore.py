@@ -1,6 +1,7 @@
 """Whatever the doctor does, and whatever happens to it, everything is bit for bit as it was."""
 
 import random
+import warnings
 from typing import Any
 
 import numpy as np
@@ -163,3 +164,23 @@ def test_no_seed_is_left_for_devices_that_are_not_in_use_yet() -> None:
     waiting = torch.cuda._lazy_seed_tracker.get_calls()
     moreish.diagnose(model, batch(), loss_fn, torch.optim.SGD(model.parameters(), 0.1))
     assert torch.cuda._lazy_seed_tracker.get_calls() == waiting
+
+
+def test_what_is_broadcast_is_warned_of_in_the_loop_alone() -> None:
+    torch.manual_seed(0)
+    x, y, model = torch.randn(300, 5), torch.randn(300), nn.Linear(5, 1)
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert "examples-mixed" in moreish.diagnose(model, (x, y), F.mse_loss, optimizer).names
+        with moreish.Doctor(model, optimizer, F.mse_loss, train=(x, y), validation=(x[:7], y[:7])) as doctor:
+            for _ in range(110):
+                optimizer.zero_grad()
+                loss = F.mse_loss(model(x[:32]), y[:32])
+                loss.backward()
+                optimizer.step()
+                doctor.step(loss, x[:32], y[:32])
+        doctor.report()
+    messages = [str(item.message) for item in caught]
+    assert len(messages) == 110
+    assert all("target size (torch.Size([32]))" in message for message in messages)

@@ -1,6 +1,7 @@
 """Leave everything as it was: parameters, buffers, gradients, modes, hooks, attributes, optimiser, random streams."""
 
 import random
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -87,10 +88,13 @@ def plainly(model: nn.Module) -> Iterator[None]:
 
     Between the layers of a recurrent network on a GPU, cuDNN drops out by a random stream of its own, which nobody can
     put back: then PyTorch's own kernels take its place.
+
+    PyTorch warns of sizes that are broadcast; here they are looked at, and are of examples that nobody chose.
     """
     is_random = any(isinstance(m, nn.RNNBase) and m.dropout > 0 for m in model.modules())
     stance = torch.compiler.set_stance("force_eager") if is_compiled(model) else nullcontext()
-    with stance, making_tensors_on(torch.device("cpu")):
+    with stance, making_tensors_on(torch.device("cpu")), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Using a target size")
         if not is_random or not torch.backends.cudnn.enabled:
             yield
             return
