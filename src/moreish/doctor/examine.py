@@ -15,6 +15,7 @@ from moreish.doctor.probes.formula import measure_loss
 from moreish.doctor.probes.graph import leaves_of, measure_graph
 from moreish.doctor.probes.input_scales import measure_input_scales
 from moreish.doctor.probes.memory import measure_memory
+from moreish.doctor.probes.nodes import ALL_TOGETHER, links
 from moreish.doctor.probes.norms import measure_norms
 from moreish.doctor.probes.output_range import last_operation
 from moreish.doctor.probes.parameters import measure_parameters
@@ -22,7 +23,7 @@ from moreish.doctor.probes.rates import halves, try_rates
 from moreish.doctor.probes.trace import Trace, tracing
 from moreish.doctor.probes.wiring import measure_wiring
 from moreish.doctor.restore import plainly, seed, untouched, without_dropout
-from moreish.doctor.subject import LossFunction, Subject, check_optimizer, make_subject
+from moreish.doctor.subject import LossFunction, Subject, check_optimizer, dense, make_subject
 from moreish.errors import InputError
 
 Optimizers = torch.optim.Optimizer | Sequence[torch.optim.Optimizer]
@@ -66,7 +67,7 @@ def collect(model: nn.Module, batch: Any, loss_fn: LossFunction, optimizer: Opti
         with untouched(model, others=[*leaves, *_held(optimizers)]):
             look = look_before_training(subject, optimizers, strangers, missing)
     with plainly(model):
-        data = _tried("data", missing, lambda: measure_data(batch))
+        data = _tried("data", missing, lambda: measure_data((dense(batch[0]), batch[1])))
     return Evidence((look,), data, None, missing, type(optimizers[0]).__name__ if len(optimizers) == 1 else None)
 
 
@@ -92,6 +93,8 @@ def look_before_training(
         missing["rates"] = "it needs one optimizer to step with" if optimizers else "it needs the optimizer"
     elif graph is not None and not graph.has_gradient:
         missing["rates"] = "the loss depends on nothing that requires a gradient"
+    elif (linked := links(subject)) is not None:
+        missing["rates"] = f"{ALL_TOGETHER} ({linked})"
     else:
         rates = _tried("rates", missing, lambda: try_rates(*halves(subject), optimizers[0]))
     with without_dropout(model):  # so that equal units get equal gradients

@@ -14,6 +14,7 @@ from moreish.doctor.probes.capacity import find_narrow, measure_narrow
 from moreish.doctor.probes.data import Row, measure_data
 from moreish.doctor.probes.formula import measure_loss
 from moreish.doctor.probes.input_scales import measure_input_scales
+from moreish.doctor.probes.nodes import ALL_TOGETHER, links
 from moreish.doctor.probes.output_range import last_operation
 from moreish.doctor.probes.passes import Passes
 from moreish.doctor.probes.predictions import per_example_losses
@@ -21,7 +22,7 @@ from moreish.doctor.probes.rates import measure_rates, minibatches
 from moreish.doctor.probes.reference import measure_reference
 from moreish.doctor.probes.wiring import measure_wiring
 from moreish.doctor.restore import untouched
-from moreish.doctor.subject import LossFunction, Subject, make_subject, unwrapped
+from moreish.doctor.subject import LossFunction, ModelError, Subject, dense, make_subject, unwrapped
 from moreish.errors import InputError
 
 _MAX_EXAMPLES = 256  # of train and of validation that a look evaluates
@@ -63,7 +64,16 @@ class Given:
         if loss_fn is not None:
             self._whole = {name: make_subject(model, pair, loss_fn) for name, pair in given.items() if pair is not None}
         with making_tensors_on(_PROCESSOR):
-            self._few: dict[str, Subject] = {name: _few(subject) for name, subject in self._whole.items()}
+            with self._passes.away():
+                linked = {name: links(subject) for name, subject in self._whole.items()}
+            self._are_nodes: bool = linked.get("train") is not None
+            self._together: dict[str, str] = {
+                name: f"{ALL_TOGETHER} ({what})" for name, what in linked.items() if what is not None
+            }
+            self._few: dict[str, Subject] = {
+                name: subject.moved() if name in self._together else _few(subject)
+                for name, subject in self._whole.items()
+            }
         self._narrow: str | None = None  # not looked for yet; empty where there is none
         self.data: Data | None = None
         self.reference: Reference | str = "it needs loss_fn and train"
@@ -81,26 +91,49 @@ class Given:
 
     @property
     def can_branch(self) -> bool:
-        """Whether steps can be tried out: with training examples and `loss_fn`."""
-        return "train" in self._whole
+        """Whether steps can be tried out: with `loss_fn`, and training examples of which some can do without others."""
+        return "train" in self._whole and self.together is None
+
+    @property
+    def together(self) -> str | None:
+        """Why nothing is measured on some of the training examples alone; None where it is."""
+        return self._together.get("train")
 
     def losses(self, name: str) -> tuple[float, ...] | None:
         """The loss of each of the same few examples of "train" or "validation", in evaluation mode."""
-        subject = self._few.get(name)
-        if subject is None:
+        if name not in self._few:
             return None
         with untouched(self._model, values=False), self._passes.away(), torch.no_grad():
             self._model.eval()
-            losses = per_example_losses(subject.forward(), subject)
-        return None if losses is None else tuple(losses.double().tolist())
+            output = self._output(name)
+            losses = per_example_losses(output, self._few[name])
+            if losses is None:
+                return None
+            return tuple(losses[_chosen(len(losses)).to(losses.device)].double().tolist())
+
+    def _output(self, name: str) -> Any:
+        """Of the few examples; from now on of all, where the network runs on all together and not on the few."""
+        try:
+            return self._few[name].forward()
+        except ModelError as error:
+            whole = self._whole[name]
+            if self._few[name].num_examples == whole.num_examples:
+                raise
+            try:
+                output = whole.moved().forward()
+            except ModelError:
+                raise error from None
+            self._few[name], self._together[name] = whole.moved(), ALL_TOGETHER
+            return output
 
     def formula(self) -> Loss | None:
         """What `loss_fn` computes; its value is not that of an untrained network any more."""
         subject = self._few.get("train")
 
         def measure(subject: Subject) -> Loss:
+            two = subject if self.together else subject.selected(torch.arange(2))
             with torch.enable_grad():  # a graph tells of the last operation; that of two examples is small
-                last = last_operation(subject.selected(torch.arange(2)).forward())
+                last = last_operation(two.forward())
             return replace(measure_loss(subject.forward(), subject, last), per_example=())
 
         with torch.no_grad():
@@ -116,7 +149,7 @@ class Given:
 
     def narrow(self) -> Narrow | None:
         """What is lost in a layer of few numbers, where there is one."""
-        subject = self._whole.get("train")
+        subject = None if self.together else self._whole.get("train")
         if self._narrow is None:
             self._narrow = self._tried(find_narrow, subject) or ""
         name = self._narrow
@@ -154,11 +187,15 @@ class Given:
             looped: examples that the loop trained on, to be looked up in `train`.
             formula: what the loss computes, as far as it is known.
         """
-        train, validation = self._pairs["train"], self._pairs["validation"]
+        train, validation = (
+            pair if pair is None else (dense(pair[0]), pair[1])
+            for pair in (self._pairs["train"], self._pairs["validation"])
+        )
         if train is None or self.data is not None:
             return
         with making_tensors_on(_PROCESSOR):
-            self.data = measure_data(train, validation, looped)
+            # One graph may be handed in for both, each with its own targets.
+            self.data = measure_data(train, None if self._are_nodes else validation, looped)
             if "train" in self._whole:
                 self.reference = measure_reference(train, _chosen(self._whole["train"].num_examples), formula)
             if "validation" in self._whole:

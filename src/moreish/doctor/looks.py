@@ -109,6 +109,7 @@ class Looks:
     def _look(self, number: int, probe: StepProbe) -> Look:
         self._note_rate(number)
         is_first, updates = not self.taken, probe.updates()
+        train, validation = self._given.losses("train"), self._given.losses("validation")
         if is_first and type(self._optimizer).__name__ not in SCALE_FREE:
             self.is_clipped = any((update.scale or 1.0) < _CLIPPED for update in updates or ())
         return Look(
@@ -119,8 +120,8 @@ class Looks:
             updates=updates,
             wiring=self._given.wiring() if is_first else None,
             input_scales=self._given.input_scales() if is_first and not self.is_compiled else None,
-            train_losses=self._given.losses("train"),
-            validation_losses=self._given.losses("validation"),
+            train_losses=train,
+            validation_losses=validation,
             in_training_mode=self._model.training,
             graph=self._graphs[0] if is_first and self._graphs else None,
             narrow=None if self.is_compiled or number < FIRST_STEP else self._given.narrow(),

@@ -120,13 +120,16 @@ class Subject:
     def named_inputs(self) -> dict[str, Tensor]:
         """Every input that is a tensor with an axis of examples, by its key or number, the first one first.
 
-        Targets that a model is handed, to compute its own loss, are none.
+        Targets that a model is handed, to compute its own loss, are none; nor are sparse tensors.
         """
         n, first = self.num_examples, self.primary
         return {
             name: item
-            for name, item in _named(self.inputs)
-            if item.ndim and len(item) == n and (item is first or not are_targets(item, self.targets))
+            for name, item in named_tensors(self.inputs)
+            if item.ndim
+            and len(item) == n
+            and (item is first or not are_targets(item, self.targets))
+            and not _is_sparse(item)
         }
 
     def spoken(self, name: str) -> str:
@@ -316,6 +319,17 @@ def take(value: Any, rows: Tensor, n: int) -> Any:
     return tuple(take(item, rows, n) for item in value) if isinstance(value, tuple | list) else value
 
 
+def dense(value: Any) -> Any:
+    """A structure without its sparse tensors, of which no rows can be taken."""
+    if isinstance(value, Mapping):
+        return {key: dense(item) for key, item in value.items() if not _is_sparse(item)}
+    return tuple(dense(item) for item in value if not _is_sparse(item)) if isinstance(value, tuple | list) else value
+
+
+def _is_sparse(item: Any) -> bool:
+    return isinstance(item, Tensor) and item.layout != torch.strided
+
+
 def _binds(model: nn.Module, args: tuple[Any, ...], kwargs: dict[Any, Any]) -> bool:
     """Whether `forward` takes these arguments, by its signature."""
     try:
@@ -365,12 +379,12 @@ def _parts(value: Any) -> list[tuple[str, Any]]:
     return [(str(number), item) for number, item in enumerate(value)] if isinstance(value, tuple | list) else []
 
 
-def _named(value: Any, name: str = "inputs") -> list[tuple[str, Tensor]]:
+def named_tensors(value: Any, name: str = "inputs") -> list[tuple[str, Tensor]]:
     """Every tensor in a structure, with the way to it."""
     if isinstance(value, Tensor):
         return [(name, value)]
     prefix = "" if name == "inputs" else f"{name}."
-    return [found for key, item in _parts(value) for found in _named(item, prefix + key)]
+    return [found for key, item in _parts(value) for found in named_tensors(item, prefix + key)]
 
 
 def _replaced(value: Any, values: Mapping[str, Tensor], name: str = "inputs") -> Any:

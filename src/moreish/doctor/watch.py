@@ -16,7 +16,7 @@ from moreish.doctor.probes.data import Row, labels_of, rows_of
 from moreish.doctor.probes.passes import Passes
 from moreish.doctor.probes.schedule import has_scheduler, scheduler_steps
 from moreish.doctor.probes.step import GradientProbe, trained_parameters
-from moreish.doctor.subject import LossFunction, check_model, check_optimizer, first_tensor, scalar, unwrapped
+from moreish.doctor.subject import LossFunction, check_model, check_optimizer, dense, first_tensor, scalar, unwrapped
 from moreish.errors import InputError
 
 _FIRST, _GROWTH = 50, 2
@@ -191,7 +191,7 @@ class Doctor:
             self._batch_size = n = first_tensor(inputs).shape[0]
             self._minibatches.append(Minibatch(self._number, labels_of(targets, n), n))
             if self._given.has_train:
-                self._looped += rows_of(inputs, targets)
+                self._looped += rows_of(dense(inputs), targets)
 
     def evidence(self) -> Evidence:
         """What was recorded so far."""
@@ -239,7 +239,7 @@ class Doctor:
         reference, validation_reference = self._given.reference, self._given.validation_reference
         if isinstance(reference, str):
             missing["reference"] = reference
-        missing["rates"] = (
+        missing["rates"] = self._given.together or (
             "branches are made only where the loss, the steps or the decay ask for one, with loss_fn and train"
         )
         return Evidence(

@@ -60,6 +60,10 @@ def examples_mixed(evidence: Evidence, level: Level) -> Verdict:
             return NotExamined(
                 "examples-mixed", f"{coupling.batch_statistics} takes its statistics from the batch in evaluation too"
             )
+        if coupling.links is not None:
+            return NotApplicable(
+                f"the examples are the nodes of one graph ({coupling.links}), which depend on their neighbours"
+            )
         if coupling.others > 0:
             found.append(
                 Finding(

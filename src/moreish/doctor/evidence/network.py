@@ -124,6 +124,7 @@ class Coupling:
         repeats: whether two passes with different random states gave the same outputs.
         is_sampled: whether they do once draws from a normal distribution are zeros, as of a variational network.
         batch_statistics: name of a norm that takes its statistics from the batch in evaluation mode too.
+        links: what links the examples, where they are the nodes of one graph, and its shape; None where they are not.
     """
 
     num_positions: int
@@ -139,6 +140,7 @@ class Coupling:
     batch_statistics: str | None
     deaf_inputs: tuple[str, ...] = ()
     is_sampled: bool = False
+    links: str | None = None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from moreish.doctor import restore
 from moreish.doctor.evidence import Coupling
+from moreish.doctor.probes.nodes import links
 from moreish.doctor.probes.norms import batch_norms
 from moreish.doctor.probes.outputs import LEAK, Output, outputs_of
 from moreish.doctor.subject import Subject
@@ -84,6 +85,7 @@ def measure_coupling(subject: Subject) -> Coupling:
         repeats=repeats,
         is_sampled=not repeats and _is_sampled(subject, LEAK * predictions.scale),
         batch_statistics=_batch_statistics(subject.model),
+        links=links(subject),
     )
 
 
