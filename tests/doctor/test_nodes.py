@@ -77,6 +77,20 @@ CASES: dict[str, tuple[Case, str]] = {
 }
 
 
+def trained(model: nn.Module, inputs: Any, targets: Tensor, loss_fn: Any, steps: int, **given: Any) -> moreish.Doctor:
+    """A loop over all nodes at once, watched."""
+    optimizer = torch.optim.Adam(model.parameters(), 0.01)
+    with moreish.Doctor(model, optimizer, loss_fn, train=(inputs, targets), **given) as doctor:
+        for _ in range(steps):
+            optimizer.zero_grad()
+            args = inputs if isinstance(inputs, tuple) else () if isinstance(inputs, dict) else (inputs,)
+            loss = loss_fn(model(*args, **(inputs if isinstance(inputs, dict) else {})), targets)
+            loss.backward()
+            optimizer.step()
+            doctor.step(loss, inputs, targets)
+    return doctor
+
+
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("n", [120, 300])
 def test_nodes_may_depend_on_their_neighbours(name: str, n: int) -> None:
@@ -91,20 +105,22 @@ def test_nodes_may_depend_on_their_neighbours(name: str, n: int) -> None:
     reasons = {item.name: item.why for item in (*before.not_applicable, *before.not_examined)}
     assert f"nodes of one graph ({linking}, (" in reasons["examples-mixed"]
     assert f"all of them together only ({linking}, (" in reasons["rate-too-low"]
-    doctor = moreish.Doctor(model, optimizer, loss_fn, train=(inputs, targets), validation=(inputs, y))
-    with doctor:
-        for _ in range(60):
-            optimizer.zero_grad()
-            output = (
-                model(**inputs) if isinstance(inputs, dict) else model(*inputs if isinstance(inputs, tuple) else (x,))
-            )
-            loss = loss_fn(output, targets)
-            loss.backward()
-            optimizer.step()
-            doctor.step(loss, inputs, targets)
-    report = doctor.report(before)
+    report = trained(model, inputs, targets, loss_fn, 60, validation=(inputs, y)).report(before)
     assert report.names == (), str(report)
     assert {"initial-loss", "overfitting"} <= set(report.examined), str(report)
+
+
+@pytest.mark.parametrize("name", ["edges handed in", "edges in a dict"])
+def test_an_index_of_edges_is_never_used_with_some_of_the_nodes(name: str) -> None:
+    """It would point beyond them, which ends the process on a GPU."""
+    _, edges, x, y = graph(300)
+    model, inputs = CASES[name][0](edges, edges, x)
+    sizes = set[int]()
+    model.register_forward_pre_hook(lambda _, args: sizes.add(len(args[0])))
+    moreish.diagnose(model, (inputs, y), F.cross_entropy, torch.optim.Adam(model.parameters(), 1e-5))
+    model.register_forward_pre_hook(lambda _, args: sizes.add(len(args[0])))
+    trained(model, inputs, y, F.cross_entropy, 120)
+    assert sizes == {300}
 
 
 class Mixed(nn.Module):
@@ -147,14 +163,7 @@ def test_a_network_of_one_number_of_examples_trains_on_and_what_cannot_be_examin
     optimizer = torch.optim.Adam(model.parameters(), 0.01)
     before = moreish.diagnose(model, (x, y), F.cross_entropy, optimizer)
     assert "raised RuntimeError" in {item.name: item.why for item in before.not_examined}["rate-too-low"]
-    with moreish.Doctor(model, optimizer, F.cross_entropy, train=(x, y)) as doctor:
-        for _ in range(4):
-            optimizer.zero_grad()
-            loss = F.cross_entropy(model(x), y)
-            loss.backward()
-            optimizer.step()
-            doctor.step(loss, x, y)
-    report = doctor.report()
+    report = trained(model, x, y, F.cross_entropy, 4).report()
     assert "all of them together only" in {item.name: item.why for item in report.not_examined}["rate-too-low"]
     assert "loss-summed" in report.examined
 
