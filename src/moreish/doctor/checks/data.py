@@ -102,7 +102,8 @@ def labels_mismatched(evidence: Evidence, level: Level) -> Verdict:
     has_validation = evidence.data is not None and evidence.data.num_overlapping is not None
     if None in in_data or (in_loop is None and not has_validation):
         return []
-    return NotExamined("labels-mismatched", next(why for why in (in_data if has_validation else said) if why))
+    why = next(item for item in (in_data if has_validation else said) if isinstance(item, str))
+    return NotExamined("labels-mismatched", why)
 
 
 def _looked_up(evidence: Evidence, allowed: float) -> Finding | str | None:
