@@ -21,6 +21,10 @@ FORCE = X.sum(1, keepdim=True).tanh() + 0.1 * numbers(128, 1, 1)
 CLASSES = torch.randint(4, (128,), generator=torch.Generator().manual_seed(2))
 HALVES = torch.randint(2, (128,), generator=torch.Generator().manual_seed(3))
 
+SOME = (torch.rand(128, generator=torch.Generator().manual_seed(4)) < 0.1).long()
+STARS = torch.where(CLASSES == 1, HALVES + 1.0, 5.0)
+ONE = (torch.arange(128) == 7).long()
+
 
 def beside(*columns: Tensor) -> Tensor:
     return torch.cat((X[:, :4], *(c.reshape(128, -1).float() for c in columns), X[:, 4:]), 1)
@@ -34,6 +38,25 @@ LEAKS = {
     "one-hot": (beside(F.one_hot(CLASSES)), CLASSES, "the one-hot code of", ("4", "5", "6", "7")),
     "one-hot but for the first": (beside(F.one_hot(CLASSES)[:, 1:]), CLASSES, "the one-hot code of", ("4", "5", "6")),
     "the other of two": (beside(1 - HALVES), HALVES, "the one-hot code of", ("4",)),
+    "class number in other units": (beside(CLASSES / 5), CLASSES, "an affine function of", ("4",)),
+    "class number, turned round": (beside(7 - 2 * CLASSES), CLASSES, "an affine function of", ("4",)),
+    "class number, standardised": (
+        beside((CLASSES - CLASSES.float().mean()) / CLASSES.float().std()),
+        CLASSES,
+        "an affine function of",
+        ("4",),
+    ),
+    "one of two, in other units": (beside(2 * HALVES - 0.5), HALVES, "an affine function of", ("4",)),
+    "yes or no": (beside(HALVES), HALVES.float(), "equal to", ("4",)),
+    "yes or no, in other units": (beside(2 * HALVES - 0.5), HALVES.float(), "an affine function of", ("4",)),
+    "mostly no, in other units": (beside(3 - SOME), SOME.float()[:, None], "an affine function of", ("4",)),
+    "several of yes or no": (
+        beside(3 - SOME, 2 * HALVES + 1),
+        torch.stack([HALVES, SOME], 1).float(),
+        "an affine function of",
+        ("5", "4"),
+    ),
+    "stars, mostly five": (beside(STARS * 20), STARS, "an affine function of", ("4",)),
     "in a dict": ({"table": X, "outcome": FORCE[:, 0]}, FORCE, "equal to", ("outcome",)),
     "in a tuple": ((X, beside(FORCE)), FORCE, "equal to", ("1[4]",)),
 }
@@ -65,6 +88,13 @@ SILENT: dict[str, tuple[Any, Any]] = {
     "a window that moves on": (X, torch.cat((X[:, 1:], FORCE), 1)),
     "one value far off": (beside(rare(5)), rare(6)),
     "all but one example": (beside(FORCE * (torch.arange(128) > 0)[:, None]), FORCE),
+    "a column that only correlates": (beside(2 * (HALVES ^ ONE) - 0.5), HALVES),
+    "yes or no that only correlates": (beside(HALVES + 0.01 * numbers(128, 1, 8)[:, 0]), HALVES.float()),
+    "one yes, where one column is far off too": (beside(1e7 * ONE), ONE.float()),
+    "one of a class, where one column has one too": (beside(ONE), ONE),
+    "a class each": (beside(torch.arange(128) // 2), (torch.arange(128) // 2).flip(0) ** 2),
+    "groups of two classes": (beside(CLASSES // 2), CLASSES),
+    "a line through yes or no alone": (2.0 * HALVES[:, None] + 1, HALVES),
     "pictures": (FORCE.reshape(-1, 1, 1, 1).expand(-1, 1, 4, 4), FORCE),
     "symbols": (CLASSES[:, None].repeat(1, 4), CLASSES),
     "two of four classes": (beside(F.one_hot(CLASSES)[:, 2:]), CLASSES),

@@ -64,6 +64,27 @@ def test_dead_channels_of_a_one_dimensional_convolution_are_named(bias: float, n
         assert report.findings[0].evidence.details["units"] == 12
 
 
+def half_dead() -> nn.Module:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(5, 64), nn.ReLU(), nn.Linear(64, 3))
+    with torch.no_grad():
+        model[0].get_parameter("bias")[:30] -= 1.5
+    return model
+
+
+def few(n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(n, 5, generator=generator), torch.randint(3, (n,), generator=generator)
+
+
+def test_inputs_that_are_too_few_to_tell_a_dead_unit_are_said_to_be_those_of_the_batch_or_a_minibatch() -> None:
+    before = moreish.diagnose(half_dead(), few(20), F.cross_entropy)
+    watching = watched((half_dead, few, F.cross_entropy), 4, batch=20)
+    for report, where in ((before, "the batch that was handed in"), (watching, "the minibatch at step 2")):
+        why = next(item.why for item in report.not_examined if item.name == "dead-relu")
+        assert why.startswith(f"20 different inputs of {where} cannot tell")
+
+
 class Experts(nn.Module):
     """Four layers, and a gate that weighs them."""
 

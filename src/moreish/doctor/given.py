@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from moreish.doctor.branching import BRANCH_STEPS
 from moreish.doctor.devices import making_tensors_on
-from moreish.doctor.evidence import Data, InputScales, Loss, Narrow, Rates, Reference, Wiring
+from moreish.doctor.evidence import Belonging, Data, InputScales, Loss, Narrow, Rates, Reference, Wiring
+from moreish.doctor.probes.belonging import measure_belonging
 from moreish.doctor.probes.capacity import find_narrow, measure_narrow
 from moreish.doctor.probes.data import Row, measure_data
 from moreish.doctor.probes.formula import measure_loss
@@ -45,6 +46,7 @@ class Given:
         data: what can be said of the data alone; None before `know_data`, and without `train`.
         reference: what a simple model reaches on `train`; or why it is not known.
         validation_reference: the same on `validation`.
+        belonging: how well targets can be guessed in both; or why that is not known.
 
     Raises:
         InputError: a pair has another form.
@@ -78,6 +80,7 @@ class Given:
         self.data: Data | None = None
         self.reference: Reference | str = "it needs loss_fn and train"
         self.validation_reference: Reference | str = "it needs loss_fn and validation"
+        self.belonging: Belonging | str = "it needs train and validation"
 
     @property
     def has_train(self) -> bool:
@@ -195,7 +198,10 @@ class Given:
             return
         with making_tensors_on(_PROCESSOR):
             # One graph may be handed in for both, each with its own targets.
-            self.data = measure_data(train, None if self._are_nodes else validation, looped)
+            held_out = None if self._are_nodes else validation
+            self.data = measure_data(train, held_out, looped)
+            if held_out is not None:
+                self.belonging = measure_belonging(train, held_out)
             if "train" in self._whole:
                 self.reference = measure_reference(train, _chosen(self._whole["train"].num_examples), formula)
             if "validation" in self._whole:

@@ -239,6 +239,9 @@ class Doctor:
         reference, validation_reference = self._given.reference, self._given.validation_reference
         if isinstance(reference, str):
             missing["reference"] = reference
+        belonging = self._given.belonging
+        if isinstance(belonging, str):
+            missing["belonging"] = belonging
         missing["rates"] = self._given.together or (
             "branches are made only where the loss, the steps or the decay ask for one, with loss_fn and train"
         )
@@ -250,6 +253,7 @@ class Doctor:
             type(self._optimizer).__name__,
             None if isinstance(reference, str) else reference,
             None if isinstance(validation_reference, str) else validation_reference,
+            None if isinstance(belonging, str) else belonging,
         )
 
     def report(self, before: Report | None = None) -> Report:

@@ -2,7 +2,7 @@
 
 from moreish.doctor.checks.check import Check, NotApplicable, Verdict
 from moreish.doctor.checks.standing import INFORMATION, differences, mean
-from moreish.doctor.evidence import Evidence
+from moreish.doctor.evidence import Belonging, Evidence
 from moreish.doctor.finding import Finding, Measurement, NotExamined
 from moreish.doctor.significance import Level, count_above, mean_above, mean_above_multiple, mean_below
 
@@ -25,6 +25,13 @@ TOLD_MORE, TOLD_LESS = 4.0, 0.1
 share that those of training at most tell."""
 MAX_COPIES = 0.5
 """Share of copies in training from which a model that is fitted on part of it says nothing about the rest."""
+GUESSED, GUESSED_MORE = 0.2, 3.0
+"""Correlation of a simple model's guesses with targets of validation from which inputs tell about them; and how many
+times that in train it must be, as where two of three targets belong to other inputs."""
+APART, VARIATION = 0.3, 0.5
+"""Train is another matter from this correlation of guesses which examples are those of validation with which they are;
+and up to this share of the variance of the targets there."""
+_REMEDY = "Look at some training examples by eye; shuffle inputs and targets with one permutation."
 _TAXONOMY = "Humbatova et al. 2020, ICSE, Taxonomy of Real Faults in Deep Learning Systems (wrong labels)"
 
 
@@ -85,59 +92,105 @@ def duplicates(evidence: Evidence, level: Level) -> Verdict:
 
 def labels_mismatched(evidence: Evidence, level: Level) -> Verdict:
     """Examples of the loop have other targets than in the training set; or those of training tell nothing."""
+    allowed = level.each(5)
+    said = [_looked_up(evidence, allowed), _guessed(evidence, allowed), _told(evidence, allowed)]
+    found = [item for item in said if isinstance(item, Finding)]
+    if found:
+        return found[:1]
+    in_loop, *in_data = said
+    # Targets that are those of train are no more than that, where what was held out could say more and does not.
+    has_validation = evidence.data is not None and evidence.data.num_overlapping is not None
+    if None in in_data or (in_loop is None and not has_validation):
+        return []
+    why = next(item for item in (in_data if has_validation else said) if isinstance(item, str))
+    return NotExamined("labels-mismatched", why)
+
+
+def _looked_up(evidence: Evidence, allowed: float) -> Finding | str | None:
+    """What is wrong between the training set and the loop, if anything; or why that cannot be said."""
     data = evidence.data
-    is_found = data is not None and data.num_found >= MIN_FOUND
-    told, told_here = evidence.validation_reference, evidence.reference
-    is_comparable = told is not None and told_here is not None and told_here.num_fitted >= told.num_fitted
-    is_comparable &= data is not None and data.context_repeats < MAX_COPIES
-    if not is_found and not is_comparable:
-        return NotExamined("labels-mismatched", "it takes minibatches whose examples stand in train as they are, or "
-                           "train and validation in which a simple model can be fitted")  # fmt: skip
-    found, allowed = [], level.each(4)
-    if data is not None and is_found:
-        # Short inputs recur with other targets; then it speaks that these stand in train too, beside other inputs.
-        tried = [
-            (count_above(count, data.num_looked_up, min(by_chance + RELABELLED, 1.0)), count, by_chance)
-            for count, by_chance in (
-                (data.num_relabelled, data.relabelled_by_chance),
-                (data.num_exchanged, data.exchanged_by_chance),
-            )
-        ]
-        p, count, by_chance = min(tried)
-        share = count / data.num_looked_up
-        if p < allowed:
-            found.append(
-                Finding(
-                    "labels-mismatched", "critical", None, 0,
-                    Measurement("share of the loop's examples with another target than in train", share,
-                                by_chance, by_chance + RELABELLED, p, allowed, data.num_looked_up),
-                    f"Of {data.num_found} examples of the loop that stand in train, {data.num_relabelled} have "
-                    "another target there: inputs and targets come apart between the data and the step.",
-                    "Draw one set of rows for both (inputs[rows], targets[rows]); shuffle both with one permutation.",
-                    _TAXONOMY,
-                )
-            )  # fmt: skip
-    if told is not None and told_here is not None and is_comparable and not found:
-        there, here = differences(told.marginal, told.losses), differences(told_here.marginal, told_here.losses)
-        less, threshold = min(
-            (mean_above_multiple(there, here, TOLD_MORE), mean(there) / TOLD_MORE),
-            (mean_below(here, TOLD_LESS * mean(there)), TOLD_LESS * mean(there)),
+    if data is None or data.num_found < MIN_FOUND:
+        return "it takes minibatches whose examples stand in train as they are, or train and validation"
+    # Short inputs recur with other targets; then it speaks that these stand in train too, beside other inputs.
+    tried = [
+        (count_above(count, data.num_looked_up, min(by_chance + RELABELLED, 1.0)), count, by_chance)
+        for count, by_chance in (
+            (data.num_relabelled, data.relabelled_by_chance),
+            (data.num_exchanged, data.exchanged_by_chance),
         )
-        p = max(mean_above(there, INFORMATION * told.unit), less)
-        if p < allowed:
-            found.append(
-                Finding(
-                    "labels-mismatched", "critical", None, 0,
-                    Measurement(f"what inputs tell about targets in train ({told_here.kind}: loss below that of the "
-                                "targets alone)", mean(here), mean(there), threshold, p, allowed,
-                                len(here)),
-                    f"{told.kind.capitalize()} leads {mean(there):.3g} below the targets alone in validation, and "
-                    f"{mean(here):.3g} in train: there, targets do not belong to their inputs.",
-                    "Look at some training examples by eye; shuffle inputs and targets with one permutation.",
-                    _TAXONOMY,
-                )
-            )  # fmt: skip
-    return found
+    ]
+    p, count, by_chance = min(tried)
+    if p >= allowed:
+        return None
+    return Finding(
+        "labels-mismatched", "critical", None, 0,
+        Measurement("share of the loop's examples with another target than in train", count / data.num_looked_up,
+                    by_chance, by_chance + RELABELLED, p, allowed, data.num_looked_up),
+        f"Of {data.num_found} examples of the loop that stand in train, {data.num_relabelled} have "
+        "another target there: inputs and targets come apart between the data and the step.",
+        "Draw one set of rows for both (inputs[rows], targets[rows]); shuffle both with one permutation.",
+        _TAXONOMY,
+    )  # fmt: skip
+
+
+def _guessed(evidence: Evidence, allowed: float) -> Finding | str | None:
+    """Whether targets can be guessed in validation and not in train; or why that cannot be said."""
+    guessed = evidence.belonging
+    if guessed is None:
+        return evidence.missing.get("belonging", "it needs train and validation")
+    if not _is_alike(guessed):
+        return "train and validation are too unlike to compare what inputs tell about targets in them"
+    there, here = mean(guessed.there), mean(guessed.here)
+    p = max(mean_above(guessed.there, GUESSED), mean_above_multiple(guessed.there, guessed.here, GUESSED_MORE))
+    if p < allowed:
+        return Finding(
+            "labels-mismatched", "critical", None, 0,
+            Measurement("correlation of targets in train with guesses of a simple model", here, there,
+                        there / GUESSED_MORE, p, allowed, guessed.num_here),
+            f"What a simple model guesses from the inputs correlates with the targets in validation ({there:.2f}), and "
+            f"not in train ({here:.2f}): there, targets do not belong to their inputs.",
+            _REMEDY, _TAXONOMY,
+        )  # fmt: skip
+    if mean_above(guessed.here, 0.0) < allowed:
+        return None
+    return (
+        f"guesses of a simple model correlate {here:.2f} with targets in train and {there:.2f} in validation: too "
+        "little, or of too few examples, to say whether targets belong to their inputs"
+    )
+
+
+def _is_alike(guessed: Belonging) -> bool:
+    """Whether inputs and targets of validation are such as those of train."""
+    return guessed.apart < APART and guessed.variation > VARIATION
+
+
+def _told(evidence: Evidence, allowed: float) -> Finding | str | None:
+    """Whether inputs tell about targets in validation and not in train, by losses; or why that cannot be said."""
+    data, told, told_here = evidence.data, evidence.validation_reference, evidence.reference
+    if told is None or told_here is None:
+        return "it takes loss_fn, train and validation in which a simple model can be fitted"
+    if told_here.num_fitted < told.num_fitted or data is None or data.context_repeats >= MAX_COPIES:
+        return "train has fewer examples than validation, or most of them twice"
+    if evidence.belonging is not None and not _is_alike(evidence.belonging):
+        return "train and validation are too unlike"
+    there, here = differences(told.marginal, told.losses), differences(told_here.marginal, told_here.losses)
+    less, threshold = min(
+        (mean_above_multiple(there, here, TOLD_MORE), mean(there) / TOLD_MORE),
+        (mean_below(here, TOLD_LESS * mean(there)), TOLD_LESS * mean(there)),
+    )
+    p = max(mean_above(there, INFORMATION * told.unit), less)
+    if p < allowed:
+        return Finding(
+            "labels-mismatched", "critical", None, 0,
+            Measurement(f"what inputs tell about targets in train ({told_here.kind}: loss below that of the "
+                        "targets alone)", mean(here), mean(there), threshold, p, allowed, len(here)),
+            f"{told.kind.capitalize()} leads {mean(there):.3g} below the targets alone in validation, and "
+            f"{mean(here):.3g} in train: there, targets do not belong to their inputs.",
+            _REMEDY, _TAXONOMY,
+        )  # fmt: skip
+    if mean_above(here, 0.0) < allowed:
+        return None
+    return "a simple model tells too little about targets to say whether they belong to their inputs"
 
 
 CHECKS = (

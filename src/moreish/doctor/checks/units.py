@@ -47,7 +47,8 @@ def stuck_tanh(evidence: Evidence, level: Level) -> Verdict:
 def _dead(
     evidence: Evidence, level: Level, name: str, ops: tuple[str, ...], what: str, remedy: str, source: str
 ) -> Verdict:
-    found, few, seen = [], 0, False
+    found, seen = [], False
+    few, few_at = 0, 0  # different inputs of a layer that were too few, and the step of that look
     for number, look in enumerate((look for look in evidence.looks if look.sites is not None), 1):
         sites = [site for site in look.sites or () if site.op in ops and site.num_units > 1]
         allowed = level.each(len(sites) + 1, number)  # each layer by itself, and all together
@@ -72,13 +73,14 @@ def _dead(
                         f"{num_dead} of {site.num_units} units {what}", remedy, source,
                     )
                 )  # fmt: skip
-            elif chance > 0.5 and num_dead > DEAD_THRESHOLD * site.num_units:
-                few = max(few, site.num_distinct)
+            elif chance > 0.5 and num_dead > DEAD_THRESHOLD * site.num_units and site.num_distinct > few:
+                few, few_at = site.num_distinct, look.step
     if not seen:
         return NotApplicable(f"no {' or '.join(ops[:2])} in the forward pass")
     if few and not found:
-        seen_inputs = "one input" if few == 1 else f"{few} different inputs"
-        return NotExamined(name, f"{seen_inputs} cannot tell a dead unit from a sparse one; 1,000 can")
+        inputs = "one input" if few == 1 else f"{few} different inputs"
+        where = f"the minibatch at step {few_at}" if few_at else "the batch that was handed in"
+        return NotExamined(name, f"{inputs} of {where} cannot tell a dead unit from a sparse one; 1,000 can")
     return found
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from moreish.doctor.evidence.examples import Data, InputScales, Reference
+from moreish.doctor.evidence.examples import Belonging, Data, InputScales, Reference
 from moreish.doctor.evidence.look import Look
 from moreish.doctor.evidence.loss import Loss, OutputRange, Wiring
 from moreish.doctor.evidence.network import (
@@ -28,6 +28,7 @@ from moreish.doctor.plain import plain, reader
 __all__ = [
     "NUM_GROUPS",
     "BatchNorm",
+    "Belonging",
     "Branch",
     "Coupling",
     "Data",
@@ -68,6 +69,7 @@ class Evidence:
     optimizer: str | None = None
     reference: Reference | None = None
     validation_reference: Reference | None = None
+    belonging: Belonging | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; read it back with `from_dict`."""

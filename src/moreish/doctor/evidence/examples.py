@@ -107,3 +107,24 @@ class Reference:
     def unit(self) -> float:
         """What thresholds in nats are multiplied by: 1; for numbers, the loss of what the targets alone lead to."""
         return 1.0 if self.loss == "cross entropy" else sum(self.marginal) / len(self.marginal)
+
+
+@dataclass(frozen=True)
+class Belonging:
+    """How the guesses of a simple model correlate with targets that it was not fitted on: 0 for those of other inputs.
+
+    Attributes:
+        there: in validation, means over groups of neighbours, (G,).
+        here: the same in train; its mean is that of the better of two models, fitted in train and in validation.
+        num_there: examples in validation.
+        num_here: examples in train.
+        apart: how whether an example stands in validation correlates with a guess from its inputs; 0 if alike.
+        variation: how much targets vary in train, over how much they do in validation (of variances).
+    """
+
+    there: tuple[float, ...]
+    here: tuple[float, ...]
+    num_there: int
+    num_here: int
+    apart: float
+    variation: float

@@ -1,9 +1,10 @@
 """Whether the label stands among the numbers of its own input: in one column, in other units, or one-hot.
 
-Looked for in tables, not in pictures or sequences. What every example confirms to the last digit is no chance from some
-tens of examples on.
+Looked for in tables, not in pictures or sequences. What every example confirms to the last digit is no chance, where
+there are more ways to deal the labels out among the examples than a million for each column.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ MIN_EXAMPLES = 32
 MAX_EXAMPLES = 4096
 MAX_COLUMNS = 4096
 MAX_TARGETS = 64
+_MIN_WAYS = 1e6  # to deal out the labels, for each column
 _EXACT = 1e-5  # of the spread of the target: rounding of single precision, and no noise
 
 
@@ -69,10 +71,6 @@ def _tables(value: Any, name: str) -> Iterator[tuple[str, Tensor]]:
             yield from _tables(item, f"{name}.{key}" if name else str(key))
 
 
-def _chosen(table: Tensor, rows: Tensor) -> Tensor:
-    return table.detach()[rows.to(table.device)].cpu().reshape(len(rows), -1)
-
-
 def _places(table: Tensor) -> range:
     return range(1 if table.ndim == 1 else table.shape[1])
 
@@ -82,20 +80,22 @@ def _joined(name: str, place: int) -> str:
 
 
 def _of_classes(x: Tensor, y: Tensor) -> tuple[list[int], str]:
-    """A column that holds the number of the class; or columns that are one and zero for each class, but for one."""
+    """A column of numbers of classes, in whatever units; or columns of ones and zeros for each class, but for one."""
     classes, y_index, counts = torch.unique(y, return_inverse=True, return_counts=True)
-    if len(classes) < 2:
+    if len(classes) < 2 or not _are_many_ways(y[:, None], x.shape[1]):
         return [], ""
-    equal = _which((x == y.double()[:, None]).all(0))
+    as_numbers = y.double()
+    equal = _which(_equals(x, as_numbers))
     if equal:
         return equal[:1], "equal to"
     places = _which(((x == 0) | (x == 1)).all(0))
     ones = torch.zeros(len(classes), len(places), dtype=torch.float64).index_add_(0, y_index, x[:, places])
     is_code = (ones == counts[:, None]) & (ones.sum(0) == counts[:, None])  # one for all of a class, and nothing else
     known = _which(is_code.any(1))
-    if len(known) < len(classes) - 1:
-        return [], ""
-    return [places[int(is_code[one].int().argmax())] for one in known], "the one-hot code of"
+    if len(known) >= len(classes) - 1:
+        return [places[int(is_code[one].int().argmax())] for one in known], "the one-hot code of"
+    # A line through one number is a lesson.
+    return (_which(_is_affine(x, as_numbers))[:1], "an affine function of") if x.shape[1] > 1 else ([], "")
 
 
 def _of_numbers(x: Tensor, y: Tensor) -> tuple[list[int], str]:
@@ -103,11 +103,20 @@ def _of_numbers(x: Tensor, y: Tensor) -> tuple[list[int], str]:
     y = y[:, (y != y[:1]).any(0)]
     if not 0 < y.shape[1] <= MAX_TARGETS or x.shape[1] < 2 or not bool(torch.isfinite(y).all()):
         return [], ""
+    if not _are_many_ways(y, x.shape[1]):
+        return [], ""
     for relation, is_so in (("equal to", _equals), ("an affine function of", _is_affine)):
         found = [_which(is_so(x, target)) for target in y.T]
         if all(found):
             return list(dict.fromkeys(places[0] for places in found)), relation
     return [], ""
+
+
+def _are_many_ways(y: Tensor, num_columns: int) -> bool:
+    """Whether the labels of each target could hardly stand in one of so many columns by chance."""
+    needed = math.log(_MIN_WAYS * max(num_columns, 1))
+    counts = [torch.unique(column, return_counts=True)[1].double() for column in y.T]
+    return all(math.lgamma(len(y) + 1) - float(torch.lgamma(count + 1).sum()) > needed for count in counts)
 
 
 def _equals(x: Tensor, target: Tensor) -> Tensor:
@@ -117,11 +126,11 @@ def _equals(x: Tensor, target: Tensor) -> Tensor:
 def _is_affine(x: Tensor, target: Tensor) -> Tensor:
     """Columns through which a straight line leads to the target without a rest, (E,).
 
-    The rest is compared with the median distance from the median, which one value far off does not move.
+    The rest is compared with the median distance from the median, which one value far off does not move; of yes and no,
+    of which most are the same, with that of the others.
     """
-    spread = (target - target.median()).abs().median()
-    if not float(spread):
-        return torch.zeros(x.shape[1], dtype=torch.bool)
+    distances = (target - target.median()).abs()
+    spread = distances.median() or distances[distances > 0].median()
     centred, wanted = x - x.mean(0), target - target.mean()
     slope = (centred * wanted[:, None]).sum(0) / centred.square().sum(0)
     return (wanted[:, None] - slope * centred).abs().amax(0) <= _EXACT * spread

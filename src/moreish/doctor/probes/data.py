@@ -10,15 +10,12 @@ from torch import Tensor
 
 from moreish.doctor.evidence import Data
 from moreish.doctor.probes.columns import label_columns
+from moreish.doctor.probes.repeats import MAX_EXAMPLES, as_bytes, joined_bytes, measure_repeats, of_examples
 from moreish.doctor.subject import first_tensor, tensors
 
-MAX_EXAMPLES = 200_000
 _MAX_BYTES = 1 << 20  # of the inputs of one minibatch that are looked up
 _MAX_LABELS = 4096
 _OFFSETS = range(-3, 7)
-
-
-_SPREAD = 40.0  # nats of an input from which two of a million examples would not agree by chance
 
 Row = tuple[bytes, bytes]
 """One example's input and target: digests, so that large inputs take no more room than small ones."""
@@ -43,11 +40,8 @@ def measure_data(batch: Any, validation: Any = None, looped: Sequence[Row] = ())
     keys = _keys(inputs, targets)
     counts = Counter(keys)
     data["context_repeats"] = sum(count for count in counts.values() if count > 1) / max(len(keys), 1)
-    data["spread"], collision = _spread(x)
-    # Symbols are a language, whose phrases recur at any length; half of a picture may be blank in all of them.
-    is_language = not x.is_floating_point() or data["spread"] < _SPREAD
-    by_half = _repeats_of_halves(x) - data["context_repeats"] if is_language else 0.0
-    data["repeats_by_chance"] = min(1.0, max((len(x) - 1) * collision, by_half, 0.0))
+    repeats = measure_repeats(inputs, targets, data["context_repeats"])
+    data["spread"], data["repeats_by_chance"] = repeats.spread, repeats.by_chance
     columns = label_columns(inputs, targets)
     data |= {
         "num_columns": columns.num_columns,
@@ -70,7 +64,7 @@ def _are_finite(value: Any) -> bool:
 
 def rows_of(inputs: Any, targets: Any) -> list[Row]:
     """A few examples of a minibatch, to be looked up in a training set."""
-    size = sum(x[0].numel() * x.element_size() for x in _of_examples(inputs))
+    size = sum(x[0].numel() * x.element_size() for x in of_examples(inputs))
     return _rows(inputs, targets, max(1, min(8, _MAX_BYTES // max(size, 1))))
 
 
@@ -78,24 +72,8 @@ def _rows(inputs: Any, targets: Any, most: int) -> list[Row]:
     n = len(first_tensor(inputs))
     if not isinstance(targets, Tensor) or not targets.numel() or targets.numel() % n:
         return []
-    labels = _bytes_of(targets.reshape(n, -1)[:most])
-    return [(_digest(a), _digest(b)) for a, b in zip(_joined(inputs, most), labels, strict=True)]
-
-
-def _of_examples(inputs: Any) -> list[Tensor]:
-    """Every tensor of the inputs that has an axis of examples."""
-    n = len(first_tensor(inputs))
-    return [item for item in tensors(inputs) if item.ndim and len(item) == n]
-
-
-def _joined(inputs: Any, most: int) -> list[bytes]:
-    """All of each example's inputs, byte for byte."""
-    return [b"".join(parts) for parts in zip(*(_bytes_of(x[:most]) for x in _of_examples(inputs)), strict=True)]
-
-
-def _bytes_of(rows: Tensor) -> list[bytes]:
-    content = rows.detach().cpu().reshape(len(rows), -1).contiguous().view(torch.uint8)  # bfloat16 has no other form
-    return [row.tobytes() for row in content.numpy()]
+    labels = as_bytes(targets.reshape(n, -1)[:most])
+    return [(_digest(a), _digest(b)) for a, b in zip(joined_bytes(of_examples(inputs), most), labels, strict=True)]
 
 
 def _digest(content: bytes) -> bytes:
@@ -123,28 +101,6 @@ def _looked_up(looped: Sequence[Row], training: Sequence[Row]) -> dict[str, Any]
         "num_exchanged": sum(target in beside for target in others),
         "exchanged_by_chance": sum(beside[target] > 1 for _, target in training) / max(len(training), 1),
     }
-
-
-def _spread(x: Tensor) -> tuple[float, float]:
-    """Of an example whose places were independent: its entropy, nats, and the chance that two agree.
-
-    Sums over at most 256 places, from at most 2,048 examples.
-    """
-    rows = x[:: -(-len(x) // 2048)].detach().cpu().reshape(-1, x[0].numel())
-    places = torch.unique(torch.linspace(0, rows.shape[1] - 1, min(rows.shape[1], 256)).long())
-    entropy, collision = 0.0, 1.0
-    for place in places.tolist():
-        shares = torch.unique(rows[:, place], return_counts=True)[1].double() / len(rows)
-        entropy -= float((shares * shares.log()).sum())
-        collision *= float(shares.square().sum())
-    return entropy, collision
-
-
-def _repeats_of_halves(x: Tensor) -> float:
-    """Share of examples of whose first half of the places there is another."""
-    flat = x[:MAX_EXAMPLES].reshape(min(len(x), MAX_EXAMPLES), -1)
-    counts = Counter(_bytes_of(flat[:, : flat.shape[1] // 2]))
-    return sum(count for count in counts.values() if count > 1) / max(len(flat), 1)
 
 
 def _offsets(x: Tensor, labels: Tensor) -> dict[str, float]:
@@ -184,9 +140,9 @@ def _label_runs(labels: Tensor | None, n: int) -> tuple[int, int, float]:
 
 def _keys(inputs: Any, targets: Any) -> list[bytes]:
     """One key an example: its inputs and its label, byte for byte."""
-    keys, n = _joined(inputs, MAX_EXAMPLES), len(first_tensor(inputs))
+    keys, n = joined_bytes(of_examples(inputs), MAX_EXAMPLES), len(first_tensor(inputs))
     if isinstance(targets, Tensor) and targets.numel() and targets.shape[0] % n == 0:
-        labels = _bytes_of(targets.reshape(n, -1)[:MAX_EXAMPLES])
+        labels = as_bytes(targets.reshape(n, -1)[:MAX_EXAMPLES])
         keys = [key + row for key, row in zip(keys, labels, strict=True)]
     return keys
 

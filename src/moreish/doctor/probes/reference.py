@@ -20,7 +20,6 @@ from moreish.doctor.subject import are_targets, first_tensor, tensors
 
 MAX_EXAMPLES = 4096
 _MAX_NUMBERS = 4096  # of one example
-_MAX_INDICATORS = 1024
 _ORDER = 2
 _STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 1e9)  # counts that the shorter history is worth
 _LEAST = 0.1  # that a model must tell, nats or share of a loss of numbers, or else others are tried
@@ -111,14 +110,9 @@ def _fit(loss: str, count: int, penalty: float) -> Callable[[Tensor, Tensor, Ten
 
 
 def _indicators(symbols: Tensor) -> Tensor | None:
-    """Which symbol stands at each place, (n, P·V); of many places and symbols, how often each occurs, (n, V)."""
-    values, ids = torch.unique(symbols, return_inverse=True)
-    n, num_places = ids.shape
-    if num_places * len(values) <= _MAX_INDICATORS:
-        return F.one_hot(ids, len(values)).reshape(n, -1).float()
-    if len(values) > _MAX_INDICATORS:
-        return None
-    return torch.zeros(n, len(values)).scatter_add_(1, ids, torch.ones(n, num_places))
+    """Which symbol stands at each place; of many places and symbols, how often each occurs."""
+    placed = simple.by_place(symbols)
+    return simple.in_any_order(symbols) if placed is None else placed
 
 
 def _crossed(x: Tensor, y: Tensor, rows: Tensor, simplest: Any, fitted: Any) -> tuple[Tensor, Tensor]:

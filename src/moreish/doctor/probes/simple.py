@@ -10,6 +10,7 @@ from torch import Tensor
 NUM_FEATURES = 256
 PENALTY = 1e-2
 _LEAST_SPREAD = 0.1
+_MAX_INDICATORS = 1024
 
 
 def logistic(
@@ -90,6 +91,22 @@ class Fitted:
 
     def __call__(self, x: Tensor) -> Tensor:
         return self._features(x) @ self._weight + self._bias
+
+
+def by_place(symbols: Tensor) -> Tensor | None:
+    """Which symbol stands at each of P places, (n, P·V); None where these are too many."""
+    values, ids = torch.unique(symbols, return_inverse=True)
+    if ids.shape[1] * len(values) > _MAX_INDICATORS:
+        return None
+    return F.one_hot(ids, len(values)).reshape(len(ids), -1).float()
+
+
+def in_any_order(symbols: Tensor) -> Tensor | None:
+    """How often each symbol occurs in an example, (n, V); None where these are too many."""
+    values, ids = torch.unique(symbols, return_inverse=True)
+    if len(values) > _MAX_INDICATORS:
+        return None
+    return torch.zeros(len(ids), len(values)).scatter_add_(1, ids, torch.ones(ids.shape))
 
 
 def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
