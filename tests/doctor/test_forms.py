@@ -273,3 +273,39 @@ def test_memory_is_measured_from_the_end_of_each_text(spread: float, names: tupl
     report = moreish.diagnose(Packed(spread), ((ids, lengths), torch.randint(4, (256,))), F.cross_entropy)
     assert report.names == names, str(report)
     assert "rnn-forgets" in report.examined
+
+
+class TwoHeads(nn.Module):
+    """Classes and a number from one body."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.label, self.size = nn.Linear(144, 32), nn.Linear(32, 6), nn.Linear(32, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        h = self.body(x).relu()
+        return self.label(h), self.size(h).flatten()
+
+
+@pytest.mark.parametrize("keys", [(0, 1), ("label", "size")])
+@pytest.mark.parametrize(("is_cut", "names"), [(False, ()), (True, ("no-gradient",))])
+def test_targets_may_be_a_tuple_or_a_dict(keys: Any, is_cut: bool, names: tuple[str, ...]) -> None:
+    def loss_fn(output: tuple[Tensor, Tensor], targets: Any) -> Tensor:
+        size = output[1].detach() if is_cut else output[1]
+        return F.cross_entropy(output[0], targets[keys[0]]) + F.mse_loss(size, targets[keys[1]])
+
+    torch.manual_seed(0)
+    model = TwoHeads()
+    targets = {"label": Y, "size": WIDE[:, 0]} if "label" in keys else (Y, WIDE[:, 0])
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+    report = moreish.diagnose(model, (WIDE, targets), loss_fn, optimizer)
+    assert set(report.names) == set(names), str(report)
+    assert "initial-loss" not in report.examined
+    with moreish.Doctor(model, optimizer, loss_fn, train=(WIDE, targets)) as doctor:
+        for _ in range(3):
+            optimizer.zero_grad()
+            loss = loss_fn(model(WIDE), targets)
+            loss.backward()
+            optimizer.step()
+            doctor.step(loss, WIDE, targets)
+    assert set(doctor.report().names) <= {"never-moves"}

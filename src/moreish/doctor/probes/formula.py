@@ -83,7 +83,7 @@ def _measured(output: Any, subject: Subject, is_sigmoid: bool) -> Loss:
 
 def _of_constants(targets: Any, count: int) -> tuple[tuple[float, ...], tuple[float, ...], float]:
     """Squared errors of predicting 0, and the mean of all targets, for each of the first examples; and that mean."""
-    if not count:
+    if not count or not isinstance(targets, Tensor):
         return (), (), 0.0
     y = targets.detach().double().reshape(len(targets), -1)
     zero, mean = y[:count].square().mean(1), (y[:count] - y.mean(0)).square().mean(1)
