@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from doctor import networks as net
+from doctor.test_fused_attention import Grouped
+from doctor.test_shared_modules import residual
 
 
 class Dropping(net.LSTM):
@@ -16,7 +18,11 @@ class Dropping(net.LSTM):
         self.lstm = nn.LSTM(16, 32, num_layers=2, dropout=0.5, batch_first=True)
 
 
-NETWORKS: dict[str, Any] = net.HEALTHY | {"lstm, dropout": (Dropping, net.sequences, net.sequence_loss)}
+NETWORKS: dict[str, Any] = net.HEALTHY | {
+    "lstm, dropout": (Dropping, net.sequences, net.sequence_loss),
+    "grouped queries": (Grouped, net.sequences, net.sequence_loss),
+    "shared activation": (residual, net.images, nn.functional.cross_entropy),
+}
 OPTIMISERS: dict[str, Any] = {
     "AdamW": lambda p: torch.optim.AdamW(p, 1e-3),
     "AdamW, fused": lambda p: torch.optim.AdamW(p, 1e-3, fused=True),
