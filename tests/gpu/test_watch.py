@@ -44,9 +44,7 @@ def given(name: str, is_on_gpu: bool) -> dict[str, Any]:
     return {key: on_gpu(pair) for key, pair in both.items()} if is_on_gpu else both
 
 
-@pytest.mark.parametrize(
-    "name", ["mlp", "cnn", "lstm", "gpt", "lstm, dropout", "grouped queries", "shared activation"]
-)
+@pytest.mark.parametrize("name", ["mlp", "cnn", "lstm", "gpt", "lstm, dropout", "grouped queries", "shared activation"])
 @pytest.mark.parametrize("is_on_gpu", [True, False], ids=["examples on the GPU", "examples on the processor"])
 def test_a_watched_training_is_the_same_bit_for_bit_and_healthy(name: str, is_on_gpu: bool) -> None:
     optimise = OPTIMISERS["AdamW"]
