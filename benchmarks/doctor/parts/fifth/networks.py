@@ -125,11 +125,11 @@ class WaveBlock(nn.Module):
     Van den Oord et al. 2016, arXiv:1609.03499, sections 2.3 and 2.4.
     """
 
-    def __init__(self, size: int, dilation: int, is_late: bool) -> None:
+    def __init__(self, size: int, dilation: int, is_late: bool, is_last: bool) -> None:
         super().__init__()
         self.pad = nn.ZeroPad1d((0, dilation) if is_late else (dilation, 0))
         self.gated = nn.Conv1d(size, 2 * size, 2, dilation=dilation)
-        self.on, self.kept = nn.Conv1d(size, size, 1), nn.Conv1d(size, size, 1)
+        self.on, self.kept = nn.Identity() if is_last else nn.Conv1d(size, size, 1), nn.Conv1d(size, size, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         a, b = self.gated(self.pad(x)).chunk(2, 1)
@@ -142,7 +142,7 @@ class WaveNet(nn.Module):
 
     def __init__(self, size: int, width: int, ahead: int, dropout: float) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(WaveBlock(size, 2**index, index < ahead) for index in range(3))
+        self.blocks = nn.ModuleList(WaveBlock(size, 2**index, index < ahead, index == 2) for index in range(3))
         self.last, self.dropout = nn.Conv1d(size, width, 1), nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
