@@ -10,7 +10,7 @@ from moreish.doctor.evidence import Evidence, Look, Update
 from moreish.doctor.finding import Finding, Measurement, NotExamined
 from moreish.doctor.significance import Level, clearly_above, mean_above
 
-GAIN = 0.03
+GAIN = 0.02
 """Loss that a branch without decay gains, relative to its level before."""
 GROWTH = 1.5
 """How many times the gain of an earlier look it must be to grow."""
@@ -18,7 +18,7 @@ NUM_TESTS = 4
 """Made at one look: two of a branch, one of a training that rests, one of a loss that hardly fell."""
 STRONG = 1.0
 """Pull that outweighs the gradient: then a third of that gain will do, if it is one beyond doubt and grows."""
-NATS, SQUARED = 0.05, 0.10
+NATS, SQUARED = 0.03, 0.06
 """Gain that costs something though it does not grow: nats, or of a squared error this share of its level."""
 GONE, CRUSHED = 0.01, 10.0
 """Share of its first length from which a parameter is gone, and pull over gradient that has crushed it."""

@@ -1,17 +1,20 @@
 """Whether a network learns the training set by heart."""
 
+from collections.abc import Sequence
 from statistics import median
 
 from moreish.doctor.checks.check import Check, Verdict
 from moreish.doctor.checks.standing import BEHIND, MIN_STEPS, differences, is_loss_of, mean
 from moreish.doctor.evidence import Evidence, Look
 from moreish.doctor.finding import Finding, Measurement, NotExamined
-from moreish.doctor.significance import Level, mean_above, mean_above_multiple, mean_below
+from moreish.doctor.significance import Level, count_above, mean_above, mean_above_multiple, mean_below
 
 RISE = 0.05
 """Nats by which validation rises above its own best."""
 GAP, GAP_SHARE = 2.0, 0.1
 """Validation loss over training loss from which examples are known by heart; and the least of it, of the first loss."""
+BY_HEART = 10.0
+"""The same from which there is nothing left to learn but by heart, though validation may still fall."""
 SMALL_GAP = 1.25
 """The same where the simple model, fitted on validation, is ahead of the network there."""
 TURNED = 0.05
@@ -64,8 +67,9 @@ def _gap(evidence: Evidence, looks: list[Look], allowed: float) -> Finding | Non
         return None
     now, train = look.validation_losses or (), look.train_losses or ()
     before = earlier.validation_losses or ()
-    far = mean_above_multiple(now, train, GAP)
-    if mean(now) - mean(train) < GAP_SHARE * median(losses) or mean(now) < (1 - RESTED) * mean(before):
+    far = min(1.0, 2 * min(mean_above_multiple(now, train, GAP), _more_large(now, train)))
+    falls = mean(now) < (1 - RESTED) * mean(before) and mean(now) < BY_HEART * mean(train)
+    if mean(now) < GAP * mean(train) or mean(now) - mean(train) < GAP_SHARE * median(losses) or falls:
         far = 1.0
     p = min(far, _behind_on_validation(evidence, look, earlier), _turned(looks))
     if p >= allowed:
@@ -75,11 +79,20 @@ def _gap(evidence: Evidence, looks: list[Look], allowed: float) -> Finding | Non
         Measurement("validation loss over training loss", mean(now) / max(mean(train), 1e-300), 1.0,
                     GAP if far < allowed else SMALL_GAP, p, allowed, len(now),
                     {"train": mean(train), "validation": mean(now)}),
-        f"Training has come to {mean(train):.3g}, validation rests at {mean(now):.3g} since step {earlier.step:,}: "
-        "what is learned now is the training set itself.",
+        f"Training has come to {mean(train):.3g}, validation is at {mean(now):.3g}, where it was at {mean(before):.3g} "
+        f"at step {earlier.step:,}: what is learned now is the training set itself.",
         "Stop earlier; use weight decay, dropout, fewer units or more data.",
         "Goodfellow, Bengio & Courville 2016, Deep Learning, section 5.2 (overfitting)",
     )  # fmt: skip
+
+
+def _more_large(now: Sequence[float], train: Sequence[float]) -> float:
+    """p-value against "a loss is as often large in validation as in training": a few huge ones hide from a t-test.
+
+    Large is what is above the mean of validation; given how many are in both, those in validation are a binomial share.
+    """
+    large_now, large = (sum(loss > mean(now) for loss in losses) for losses in (now, [*now, *train]))
+    return count_above(large_now, large, len(now) / max(len(now) + len(train), 1))
 
 
 def _turned(looks: list[Look]) -> float:
