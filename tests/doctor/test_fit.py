@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from doctor import networks as net
 from doctor.loops import sgd, watched
 from moreish.doctor import Evidence, judge
-from moreish.doctor.evidence import History, Look, Reference
+from moreish.doctor.evidence import History, Look, Loss, Reference
 from moreish.doctor.probes.reference import measure_reference
 
 WINDOWS: dict[str, Any] = {"train": net.windows(4096, seed=901), "validation": net.windows(1024, seed=902)}
@@ -233,3 +233,34 @@ def test_validation_that_has_turned_is_named_where_training_left_it_behind(
     )
     report = judge(Evidence(looks, history=History(losses=tuple([2.0] * 16 + [1.0] * 400))))
     assert report.names == names, str(report)
+
+
+def looks_of(validation: tuple[float, ...], train: tuple[float, ...], formula: str) -> Evidence:
+    """A training whose validation has come down from 2.3 to what it is at step 200."""
+    loss = Loss(2.3, formula, "mean", 10, 256, (), 2.3, 2.3, "logits")
+    looks = (
+        Look(2, loss=loss, train_losses=(2.3,) * 256, validation_losses=(2.3,) * 256),
+        Look(100, train_losses=(0.3,) * 256, validation_losses=(0.6,) * 256),
+        Look(200, train_losses=train, validation_losses=validation),
+    )
+    return Evidence(looks, history=History((2.3,) * 200))
+
+
+RARE = (4.0,) * 30 + (0.001,) * 226  # most examples are right, and some are wrong and sure
+NEARLY = (0.01,) * 256
+
+
+@pytest.mark.parametrize(
+    ("validation", "train", "formula", "names"),
+    [
+        (RARE, NEARLY, "cross entropy", ("overfitting",)),
+        (RARE, NEARLY, "unknown", ()),  # as of distances with a margin
+        (RARE, RARE, "cross entropy", ()),
+        (RARE, (0.15,) * 256, "cross entropy", ()),  # it still falls, and there is more to learn
+        (tuple(loss - 0.3 for loss in RARE), (-0.5,) * 256, "cross entropy", ()),  # a density
+    ],
+)
+def test_examples_known_by_heart_are_told_by_how_often_a_loss_is_large(
+    validation: tuple[float, ...], train: tuple[float, ...], formula: str, names: tuple[str, ...]
+) -> None:
+    assert judge(looks_of(validation, train, formula)).names == names

@@ -67,10 +67,7 @@ def _gap(evidence: Evidence, looks: list[Look], allowed: float) -> Finding | Non
         return None
     now, train = look.validation_losses or (), look.train_losses or ()
     before = earlier.validation_losses or ()
-    far = min(1.0, 2 * min(mean_above_multiple(now, train, GAP), _more_large(now, train)))
-    falls = mean(now) < (1 - RESTED) * mean(before) and mean(now) < BY_HEART * mean(train)
-    if mean(now) < GAP * mean(train) or mean(now) - mean(train) < GAP_SHARE * median(losses) or falls:
-        far = 1.0
+    far = _far(evidence, look, earlier, median(losses))
     p = min(far, _behind_on_validation(evidence, look, earlier), _turned(looks))
     if p >= allowed:
         return None
@@ -84,6 +81,19 @@ def _gap(evidence: Evidence, looks: list[Look], allowed: float) -> Finding | Non
         "Stop earlier; use weight decay, dropout, fewer units or more data.",
         "Goodfellow, Bengio & Courville 2016, Deep Learning, section 5.2 (overfitting)",
     )  # fmt: skip
+
+
+def _far(evidence: Evidence, look: Look, earlier: Look, first: float) -> float:
+    """p-value against "validation is not twice as far from zero as training", where it is, and hardly falls still."""
+    now, train, before = mean(look.validation_losses), mean(look.train_losses), mean(earlier.validation_losses)
+    losses = look.validation_losses or (), look.train_losses or ()
+    is_known = any(item.loss is not None and item.loss.formula != "unknown" for item in evidence.looks)
+    is_by_heart = is_known and now >= BY_HEART * train
+    is_far = now >= GAP * train and now - train >= GAP_SHARE * first and (now >= (1 - RESTED) * before or is_by_heart)
+    if not is_far or min(map(min, losses)) < 0:  # a logarithm of a density has no zero to be measured from
+        return 1.0
+    more = _more_large(*losses) if is_known else 1.0  # of other losses nobody knows what is large
+    return min(1.0, 2 * min(mean_above_multiple(*losses, GAP), more))
 
 
 def _more_large(now: Sequence[float], train: Sequence[float]) -> float:
