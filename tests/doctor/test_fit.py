@@ -240,7 +240,7 @@ def looks_of(validation: tuple[float, ...], train: tuple[float, ...], formula: s
     loss = Loss(2.3, formula, "mean", 10, 256, (), 2.3, 2.3, "logits")
     looks = (
         Look(2, loss=loss, train_losses=(2.3,) * 256, validation_losses=(2.3,) * 256),
-        Look(100, train_losses=(0.3,) * 256, validation_losses=(0.6,) * 256),
+        Look(100, train_losses=(0.3,) * 256, validation_losses=(0.9,) * 256),
         Look(200, train_losses=train, validation_losses=validation),
     )
     return Evidence(looks, history=History((2.3,) * 200))
