@@ -20,7 +20,7 @@ NUM_SHARDS = 8
 _ROOT = Path(__file__).parents[2]
 _MEASURES = (
     *(f"src/moreish/doctor/{name}.py" for name in ("evidence/*", "examine", "watch", "looks", "given", "branching")),
-    *("src/moreish/doctor/restore.py", "src/moreish/doctor/subject.py", "src/moreish/doctor/probes/*.py"),
+    *(f"src/moreish/doctor/{name}.py" for name in ("restore", "structures", "subject", "probes/*")),
     *(f"benchmarks/doctor/{name}.py" for name in ("alterations", "architectures", "setting", "sources", "training")),
     *(f"benchmarks/doctor/{where}.py" for where in ("networks", "corpora", "parts/*/networks", "parts/*/corpora")),
 )

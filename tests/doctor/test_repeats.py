@@ -10,7 +10,7 @@ from torch import Tensor
 
 from moreish.doctor import Evidence, judge
 from moreish.doctor.probes.data import measure_data
-from moreish.doctor.subject import take
+from moreish.doctor.structures import take
 
 
 def generator(seed: int) -> torch.Generator:

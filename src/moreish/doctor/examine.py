@@ -23,7 +23,8 @@ from moreish.doctor.probes.rates import halves, try_rates
 from moreish.doctor.probes.trace import Trace, tracing
 from moreish.doctor.probes.wiring import measure_wiring
 from moreish.doctor.restore import plainly, seed, untouched, without_dropout
-from moreish.doctor.subject import LossFunction, Subject, check_optimizer, dense, make_subject
+from moreish.doctor.structures import dense
+from moreish.doctor.subject import LossFunction, Subject, check_optimizer, make_subject
 from moreish.errors import InputError
 
 Optimizers = torch.optim.Optimizer | Sequence[torch.optim.Optimizer]

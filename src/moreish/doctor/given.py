@@ -23,7 +23,8 @@ from moreish.doctor.probes.rates import measure_rates, minibatches
 from moreish.doctor.probes.reference import measure_reference
 from moreish.doctor.probes.wiring import measure_wiring
 from moreish.doctor.restore import untouched
-from moreish.doctor.subject import LossFunction, ModelError, Subject, dense, make_subject, unwrapped
+from moreish.doctor.structures import dense
+from moreish.doctor.subject import LossFunction, ModelError, Subject, make_subject, unwrapped
 from moreish.errors import InputError
 
 _MAX_EXAMPLES = 256  # of train and of validation that a look evaluates

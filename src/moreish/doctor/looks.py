@@ -17,7 +17,8 @@ from moreish.doctor.probes.norms import norms_noted
 from moreish.doctor.probes.passes import Passes
 from moreish.doctor.probes.step import StepProbe, trained_parameters
 from moreish.doctor.probes.trace import Trace, tracing
-from moreish.doctor.subject import first_tensor, is_compiled, unwrapped
+from moreish.doctor.structures import first_tensor
+from moreish.doctor.subject import is_compiled, unwrapped
 
 _CLIPPED = 0.99  # of a gradient's length
 

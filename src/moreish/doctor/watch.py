@@ -16,7 +16,8 @@ from moreish.doctor.probes.data import Row, labels_of, rows_of
 from moreish.doctor.probes.passes import Passes
 from moreish.doctor.probes.schedule import has_scheduler, scheduler_steps
 from moreish.doctor.probes.step import GradientProbe, trained_parameters
-from moreish.doctor.subject import LossFunction, check_model, check_optimizer, dense, first_tensor, scalar, unwrapped
+from moreish.doctor.structures import dense, first_tensor
+from moreish.doctor.subject import LossFunction, check_model, check_optimizer, scalar, unwrapped
 from moreish.errors import InputError
 
 _FIRST, _GROWTH = 50, 2

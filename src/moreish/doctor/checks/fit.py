@@ -1,6 +1,5 @@
 """Whether a network learns the training set by heart."""
 
-from collections.abc import Sequence
 from statistics import median
 
 from moreish.doctor.checks.check import Check, Verdict
@@ -96,7 +95,7 @@ def _far(evidence: Evidence, look: Look, earlier: Look, first: float) -> float:
     return min(1.0, 2 * min(mean_above_multiple(*losses, GAP), more))
 
 
-def _more_large(now: Sequence[float], train: Sequence[float]) -> float:
+def _more_large(now: tuple[float, ...], train: tuple[float, ...]) -> float:
     """p-value against "a loss is as often large in validation as in training": a few huge ones hide from a t-test.
 
     Large is what is above the mean of validation; given how many are in both, those in validation are a binomial share.

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from moreish.doctor.evidence import Belonging
 from moreish.doctor.probes import simple
-from moreish.doctor.subject import are_targets, first_tensor, tensors
+from moreish.doctor.structures import are_targets, first_tensor, tensors
 
 MIN_EXAMPLES = 128
 _MAX_HERE, _MAX_THERE = 2048, 1024

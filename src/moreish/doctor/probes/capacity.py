@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from moreish.doctor.evidence import Narrow
 from moreish.doctor.probes import simple
 from moreish.doctor.probes.predictions import is_close, layout
-from moreish.doctor.subject import Subject, first_float, tensors
+from moreish.doctor.structures import first_float, tensors
+from moreish.doctor.subject import Subject
 
 MAX_WIDTH = 4
 MAX_EXAMPLES, MIN_EXAMPLES = 4096, 128

@@ -11,7 +11,7 @@ from torch import Tensor
 from moreish.doctor.evidence import Data
 from moreish.doctor.probes.columns import label_columns
 from moreish.doctor.probes.repeats import MAX_EXAMPLES, as_bytes, joined_bytes, measure_repeats, of_examples
-from moreish.doctor.subject import first_tensor, tensors
+from moreish.doctor.structures import first_tensor, tensors
 
 _MAX_BYTES = 1 << 20  # of the inputs of one minibatch that are looked up
 _MAX_LABELS = 4096

@@ -21,7 +21,8 @@ from moreish.doctor.probes.predictions import (
     per_example_losses,
 )
 from moreish.doctor.probes.rows import OF_LARGEST, OF_ROWS, row_losses, rows_off
-from moreish.doctor.subject import Subject, first_float, tensors, with_floats
+from moreish.doctor.structures import first_float, tensors, with_floats
+from moreish.doctor.subject import Subject
 from moreish.errors import MoreishError
 
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from moreish.doctor.evidence import Graph, Unregistered
-from moreish.doctor.subject import Subject, tensors
+from moreish.doctor.structures import tensors
+from moreish.doctor.subject import Subject
 
 
 def measure_graph(subject: Subject, strangers: list[Tensor], optimizers: tuple[torch.optim.Optimizer, ...]) -> Graph:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from moreish.doctor.restore import untouched
-from moreish.doctor.subject import Subject, named_tensors
+from moreish.doctor.structures import named_tensors
+from moreish.doctor.subject import Subject
 
 ALL_TOGETHER = "it takes some of the examples without the others, and the network runs on all of them together only"
 _MOST = 0.9  # of the examples: an index that a model holds for its columns or places seldom comes near them

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from moreish.doctor.evidence import Loss, OutputRange
-from moreish.doctor.subject import first_float
+from moreish.doctor.structures import first_float
 
 _PASSED_ON = ("View", "ReshapeAlias", "Squeeze", "Unsqueeze", "Transpose", "T", "Permute", "Clone", "Alias", "ToCopy",
               "Select", "Slice")  # fmt: skip

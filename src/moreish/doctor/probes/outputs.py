@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from moreish.doctor.probes.predictions import layout
-from moreish.doctor.subject import Subject, all_floats
+from moreish.doctor.structures import all_floats
+from moreish.doctor.subject import Subject
 
 LEAK = 1e-6  # of the largest output: more than rounding between two passes of the same shape
 

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from moreish.doctor.devices import making_tensors_on
-from moreish.doctor.subject import Subject, first_float, take
+from moreish.doctor.structures import first_float, take
+from moreish.doctor.subject import Subject
 
 MAX_EXAMPLES = 512
 IGNORED = -100  # PyTorch's default ignore_index

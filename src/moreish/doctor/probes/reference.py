@@ -16,7 +16,7 @@ from torch import Tensor
 
 from moreish.doctor.evidence import Reference
 from moreish.doctor.probes import simple
-from moreish.doctor.subject import are_targets, first_tensor, tensors
+from moreish.doctor.structures import are_targets, first_tensor, tensors
 
 MAX_EXAMPLES = 4096
 _MAX_NUMBERS = 4096  # of one example

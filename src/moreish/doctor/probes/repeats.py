@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from moreish.doctor.subject import are_targets, first_tensor, tensors
+from moreish.doctor.structures import are_targets, first_tensor, tensors
 
 MAX_EXAMPLES = 200_000
 _SPREAD = 40.0  # nats of an input from which two of a million examples would not agree by chance

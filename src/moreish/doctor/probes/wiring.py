@@ -16,7 +16,8 @@ from moreish.doctor.probes.coupling import UnclearError
 from moreish.doctor.probes.formula import away
 from moreish.doctor.probes.predictions import is_close
 from moreish.doctor.restore import seed
-from moreish.doctor.subject import Subject, first_float, with_floats
+from moreish.doctor.structures import first_float, with_floats
+from moreish.doctor.subject import Subject
 from moreish.errors import MoreishError
 
 MIN_EXAMPLES = 4
