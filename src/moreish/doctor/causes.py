@@ -29,7 +29,7 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
                         "rate-too-high", "rate-too-low", "spikes", "clipping-binds", "not-finite", "weight-decay",
                         "inputs-ignored", "underfitting"),
     "output-ignores-input": ("context-unused", "inputs-ignored", "underfitting", "no-gradient"),
-    "context-unused": ("inputs-ignored", "underfitting"),
+    "context-unused": ("inputs-ignored", "underfitting", "no-gradient"),
     "symmetric-units": ("no-gradient", "vanishing", "dead-relu", "underfitting", "inputs-ignored", "rate-too-low",
                         "never-moves", "output-ignores-input", "context-unused", "not-finite"),
     "not-in-optimizer": ("never-moves", "underfitting", "rate-too-low", "inputs-ignored"),
