@@ -17,7 +17,7 @@ GROWTH = 1.5
 NUM_TESTS = 4
 """Made at one look: two of a branch, one of a training that rests, one of a loss that hardly fell."""
 STRONG = 1.0
-"""Pull that outweighs the gradient: then a third of that gain will do, if it is one beyond doubt and grows."""
+"""Pull that outweighs the gradient: then half of that gain will do, if it is one beyond doubt and grows."""
 NATS, SQUARED = 0.03, 0.06
 """Gain that costs something though it does not grow: nats, or of a squared error this share of its level."""
 GONE, CRUSHED = 0.01, 10.0
@@ -48,7 +48,7 @@ def weight_decay(evidence: Evidence, level: Level) -> Verdict:
         grows, gained = gained > 0 and mean(gain) > GROWTH * gained, max(gained, mean(gain))
         allowed = level.each(NUM_TESTS, number)
         p = mean_above(gain, least)
-        if _pull(look) >= STRONG and mean(gain) >= least / 3:
+        if _pull(look) >= STRONG and mean(gain) >= least / 2:
             p = min(p, clearly_above(gain, 0.0))
         if p < allowed and (mean(gain) >= much or grows):
             measured = Measurement(

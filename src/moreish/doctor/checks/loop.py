@@ -12,7 +12,7 @@ from moreish.doctor.significance import Level, count_above, mean_above
 
 MIN_STEPS = 50
 """Steps from which a loop has had occasion to step its schedule."""
-SCALE = 0.5
+SCALE = 0.25
 """Factor by which clipping shortens gradients, from which it replaces the learning rate."""
 MIN_LOOKS = 4
 SCALE_FREE = ("Adam", "AdamW", "NAdam", "RAdam", "Adamax", "Adagrad", "Adadelta", "RMSprop", "Rprop", "Lion", "Muon")
@@ -86,8 +86,8 @@ def clipping_binds(evidence: Evidence, level: Level) -> Verdict:
         Finding(
             "clipping-binds", "major", None, max(scales),
             Measurement("gradient used over gradient that arrived (geometric mean over steps)", typical, 1.0, SCALE, p,
-                        allowed, len(scales), {"steps with less than half": shortened}),
-            f"At {shortened} of {len(scales)} steps looked at, clipping left less than half of the gradient, "
+                        allowed, len(scales), {"steps with less than a quarter": shortened}),
+            f"At {shortened} of {len(scales)} steps looked at, clipping left less than a quarter of the gradient, "
             f"typically {typical:.2g} of its length: it does not catch outliers, it takes the place of the learning "
             "rate, and steps no longer shrink as the gradient does.",
             "Set the limit above the usual norm of the gradient (a high percentile of those seen), and the step size "
