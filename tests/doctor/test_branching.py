@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from doctor import networks as net
 from doctor.loops import sgd, watched
-from moreish.doctor.branching import HIGHER, LOWER, MODERATE, has_stalled, what_to_try
+from moreish.doctor.branching import HIGHER, LOWER, MODERATE, has_stalled, largest_move, what_to_try
 from moreish.doctor.evidence import Branch, Look, Rates, Update
 from moreish.doctor.probes.rates import MAX_MEASURED, minibatches
 from moreish.doctor.subject import make_subject
@@ -85,3 +85,12 @@ def test_a_rate_that_replaces_the_parameters_is_named_though_the_loss_falls() ->
 @pytest.mark.parametrize("rate", [0.1, 0.5])
 def test_a_high_rate_that_gets_on_is_left_in_peace(rate: float) -> None:
     assert watched("mlp", 420, sgd(rate), **WINDOWS).names == ()
+
+
+@pytest.mark.parametrize(("size", "expected"), [(0.0, 0.5), (1.0, 0.5), (100.0, 0.01)])
+def test_parameters_that_began_as_zeros_are_not_thrown_about(size: float, expected: float) -> None:
+    """Two small ones that move far beside themselves, and a large one that hardly does; of no size nothing is known."""
+    small = [Update(name, 0.5, True, 1.0, size=0.1 * min(size, 1.0)) for name in ("a", "b")]
+    large = Update("c", 1e-4 if size > 1 else 0.5, True, 1.0, size=size)
+    move = largest_move([(*small, large)])
+    assert move == pytest.approx(expected, rel=0.5)

@@ -13,7 +13,7 @@ import moreish
 from doctor import networks as net
 from doctor.loops import sgd, watched
 from moreish.doctor import Evidence, judge
-from moreish.doctor.evidence import Branch, Look, Rates, Update
+from moreish.doctor.evidence import Branch, History, Look, Rates, Update
 from moreish.doctor.significance import clearly_above, mean_above
 
 CENTRES = torch.randn(6, 12, generator=torch.Generator().manual_seed(7))
@@ -222,3 +222,26 @@ def test_decay_that_costs_a_percent_is_named_only_where_that_grows(gains: tuple[
 
     evidence = Evidence(tuple(look(100 * 2**n, gain) for n, gain in enumerate(gains)), None, None, {})
     assert ("weight-decay" in judge(evidence).names) == is_named
+
+
+@pytest.mark.parametrize(("lower", "is_named"), [(0.05, True), (0.2, False)])
+def test_decay_is_not_to_blame_where_a_tenth_of_the_rate_gains_as_much(lower: float, is_named: bool) -> None:
+    noise = 0.01 * torch.randn(512, generator=torch.Generator().manual_seed(0)).double()
+    gains = {(1.0, 1.0): 0.0, (0.1, 1.0): lower, (1.0, 0.0): 0.1}
+    branches = [
+        Branch(factor, (1.0,) * 512, tuple((1.0 - gain + gain * noise).tolist()), True, decay)
+        for (factor, decay), gain in gains.items()
+    ]
+    pulled = (Update("weight", 0.06, True, 1.0, decay=3.0),)
+    evidence = Evidence((Look(100, updates=pulled, rates=Rates(0.01, 16, tuple(branches))),), None, None, {})
+    assert ("weight-decay" in judge(evidence).names) == is_named
+
+
+@pytest.mark.parametrize(("moved", "after", "is_named"), [(0.5, 3.0, True), (0.5, 2.1, False), (0.2, 3.0, False)])
+def test_first_steps_have_to_do_both_by_a_clear_margin(moved: float, after: float, is_named: bool) -> None:
+    spread = torch.linspace(0.9, 1.1, 256).double()
+    look = Look(
+        2, updates=(Update("weight", moved, True, 1.0, size=1.0),), train_losses=tuple((after * spread).tolist())
+    )
+    history = History((2.0, after), before=tuple((2.0 * spread).tolist()))
+    assert ("rate-too-high" in judge(Evidence((look,), history=history)).names) == is_named

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 import moreish
 from doctor.loops import watched
 from moreish.doctor import Evidence, judge
-from moreish.doctor.evidence import Look, Reference, Site
+from moreish.doctor.evidence import BatchNorm, Look, Reference, Site
 
 
 def one_hot_attention(loss: float) -> Evidence:
@@ -119,3 +119,13 @@ def test_three_layers_are_a_trend_where_each_change_is_large(scale: float, names
     x = torch.randn(256, 8, generator=torch.Generator().manual_seed(1))
     report = moreish.diagnose(nn.Sequential(*layers), (x, x[:, :3].argmax(1)), F.cross_entropy)
     assert report.names[:1] == names, str(report)
+
+
+@pytest.mark.parametrize(("steps", "names"), [((2, 50), ()), ((50, 100), ("batch-norm-statistics",))])
+def test_running_statistics_of_the_first_steps_do_not_confirm_those_of_later_ones(
+    steps: tuple[int, int], names: tuple[str, ...]
+) -> None:
+    """Both looks see a variance that is three times what it should be; the first, before there was any other."""
+    seen = [BatchNorm("norm", 256, 0.1, step, True, True, (0.01,) * 32, (3.0,) * 32) for step in steps]
+    looks = [Look(step, norms=(norm,)) for step, norm in zip(steps, seen, strict=True)]
+    assert judge(Evidence(tuple(looks))).names == names
