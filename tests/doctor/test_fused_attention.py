@@ -89,7 +89,20 @@ def test_a_measurement_that_fails_ends_no_pass(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(trace, "entropy_of_fused", fails)
     torch.manual_seed(0)
-    assert moreish.diagnose(Grouped(), net.sequences(), net.sequence_loss).names == ()
+    model, (x, y) = Grouped(), net.sequences()
+    optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
+    report = moreish.diagnose(model, (x, y), net.sequence_loss)
+    with moreish.Doctor(model, optimizer) as doctor:
+        for _ in range(3):
+            loss = net.sequence_loss(model(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            doctor.step(loss, x, y)
+    for seen in (report, doctor.report()):
+        assert seen.names == ()
+        why = {item.name: item.why for item in seen.not_examined}
+        assert why["attention-scale"] == "measuring scaled_dot_product_attention failed with RuntimeError"
 
 
 class Pooled(nn.Module):

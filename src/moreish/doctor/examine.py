@@ -83,6 +83,8 @@ def look_before_training(
     model = subject.model
     with untouched(model):
         trace, loss = first_pass(subject)
+    if trace.failure is not None:
+        missing["sites"] = trace.failure
     with untouched(model):
         graph = _tried("graph", missing, lambda: measure_graph(subject, strangers, optimizers))
     with untouched(model):
@@ -105,7 +107,7 @@ def look_before_training(
     wiring = _tried("wiring", missing, lambda: measure_wiring(subject))
     return Look(
         step=step,
-        sites=trace.sites(),
+        sites=trace.sites() if trace.failure is None else None,
         parameters=parameters,
         loss=loss,
         coupling=coupling,

@@ -37,6 +37,7 @@ class Looks:
         rates: step of each look, and the learning rate there.
         is_clipped: whether the first look saw a gradient that was scaled before it was used.
         is_compiled: whether the operations of the model are hidden.
+        failure: what could not be measured of them at the last look; None where everything could.
         is_open: whether a step is being looked at.
     """
 
@@ -45,6 +46,7 @@ class Looks:
         self.rates: list[tuple[int, float]] = []
         self.is_clipped: bool = False
         self.is_compiled: bool = is_compiled(model)
+        self.failure: str | None = None
         self._model: nn.Module = unwrapped(model)
         self._optimizer: torch.optim.Optimizer = optimizer
         self._passes: Passes = passes
@@ -110,12 +112,13 @@ class Looks:
     def _look(self, number: int, probe: StepProbe) -> Look:
         self._note_rate(number)
         is_first, updates = not self.taken, probe.updates()
+        self.failure = None if self._trace is None else self._trace.failure
         train, validation = self._given.losses("train"), self._given.losses("validation")
         if is_first and type(self._optimizer).__name__ not in SCALE_FREE:
             self.is_clipped = any((update.scale or 1.0) < _CLIPPED for update in updates or ())
         return Look(
             step=number,
-            sites=None if self._trace is None else self._trace.sites(),
+            sites=None if self._trace is None or self.failure is not None else self._trace.sites(),
             loss=self._given.formula() if is_first else None,
             norms=None if self.is_compiled else self._norms_after(number),
             updates=updates,

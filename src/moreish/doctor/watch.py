@@ -230,6 +230,8 @@ class Doctor:
         if is_seen and self._number > 1 and self._passes.num_steps == 0:
             missing["sites"] = "the optimiser never stepped, and looks are at its steps"
         missing["norms"] = missing["updates"] = missing["in_training_mode"] = missing["sites"]
+        if self._looks.failure is not None:
+            missing["sites"] = self._looks.failure
         if self._looks.is_compiled:
             missing["sites"] = missing["norms"] = "the model is compiled, its operations are hidden: use diagnose"
         missing["train_losses"] = missing["validation_losses"] = (

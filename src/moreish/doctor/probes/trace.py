@@ -6,7 +6,7 @@ Operations are seen where PyTorch dispatches its functions, so `torch.tanh(x)` i
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import ReferenceType, ref
@@ -66,6 +66,9 @@ class Trace(TorchFunctionMode):
     Args:
         model: its modules name the sites.
         num_examples: of the batch: outputs whose first axis is a multiple of it are grouped by example.
+
+    Attributes:
+        failure: what could not be measured; None where everything could.
     """
 
     def __init__(self, model: nn.Module, num_examples: int) -> None:
@@ -75,6 +78,7 @@ class Trace(TorchFunctionMode):
         self.feeds: dict[str, str] = {}  # bias → norm that follows it at once
         self.names: dict[int, str] = {id(p): name for name, p in model.named_parameters()}
         self.is_over: bool = False
+        self.failure: str | None = None
         self._stack: list[tuple[str, dict[str, int]]] = [("", {})]
         self._uses: dict[str, dict[tuple[str | None, int], str]] = {}
         self._makers: dict[int, tuple[ReferenceType[Tensor], str]] = {}
@@ -120,11 +124,17 @@ class Trace(TorchFunctionMode):
             out = func(*args, **kwargs)
             seen = out[0] if isinstance(out, tuple) else out
             if isinstance(seen, Tensor) and seen.is_floating_point() and seen.ndim:
-                with suppress(Exception):  # nobody's pass fails for the doctor's sake
-                    self._note(name, kind, args, kwargs, seen, came_in)
+                self._tried(name, lambda: self._note(name, kind, args, kwargs, seen, came_in))
         finally:
             self._is_busy = False
         return out
+
+    def _tried(self, name: str, measure: Callable[[], None]) -> None:
+        """Nobody's pass fails for the doctor's sake; what was seen of it then counts as not examined."""
+        try:
+            measure()
+        except Exception as error:
+            self.failure = f"measuring {name} failed with {type(error).__name__}"
 
     def _note(self, name: str, kind: str, args: Any, kwargs: Any, out: Tensor, came_in: Tensor | None) -> None:
         operands = [*args, *kwargs.values()]
@@ -204,8 +214,8 @@ class Trace(TorchFunctionMode):
 
     def _gradient_noter(self, tally: _Tally) -> Callable[[Tensor], None]:
         def note(gradient: Tensor) -> None:
-            with torch.no_grad(), suppress(Exception):
-                tally.gradients.append(self._mean_square(gradient))
+            with torch.no_grad():
+                self._tried("a gradient", lambda: tally.gradients.append(self._mean_square(gradient)))
 
         return note
 
